@@ -1,0 +1,141 @@
+"""The families that ship with Stakewarden, a tuple a signal. Order is the order of ``docs/metrics.md``.
+
+Naming: the signal first, the unit last; ratios are fractions; timestamps are Unix seconds, to be read as ``time() - x``.
+A label that many families share is declared once, at the head.
+"""
+
+from __future__ import annotations
+
+from monitor.model import EVERY_BLOCK, Cadence, Family, LabelSpec, Unit, Zone
+
+PROTOCOL = LabelSpec("protocol", "The protocol that the value speaks for.", ("lido",))
+CONTRACT = LabelSpec("contract", "The contract's name in the protocol's contract list.")
+ROLE = LabelSpec("role", "The role's name, or its hash if it has no name in the contract list.")
+ACCOUNT = LabelSpec("account", "The account, EIP-55.")
+ORACLE = LabelSpec("oracle", "The oracle's contract name.", ("accounting_oracle",))
+MEMBER = LabelSpec("member", "The committee member's address, EIP-55.")
+APPROVED = LabelSpec("approved", "Whether rules/policy/baseline.yaml lists it.", ("yes", "no"))
+TX = LabelSpec("tx", "Hash of the transaction.")
+SEQ = LabelSpec("seq", "Rank of the log among the watched logs of its transaction.")
+COLLECTOR = LabelSpec("collector", "Name of the collector.")
+ENDPOINT = LabelSpec("endpoint", "Name of the endpoint in the settings.")
+TARGET = LabelSpec("target", "Name of the guardian's target in the settings.")
+
+HOUR = 3600
+DAY = 24 * HOUR
+ROLE_READS = Cadence(seconds=60)
+
+
+def gauge(
+    name: str, unit: Unit, zone: Zone, labels: tuple[LabelSpec, ...], help: str, *, cadence: Cadence = EVERY_BLOCK, fresh_for: int = 60,
+    max_series: int = 1000,
+) -> Family:  # fmt: skip
+    return Family(name, "gauge", unit, zone, labels, help, cadence, fresh_for, max_series=max_series)
+
+
+def counter(name: str, unit: Unit, zone: Zone, labels: tuple[LabelSpec, ...], help: str, *, fresh_for: int = 60) -> Family:
+    return Family(name, "counter", unit, zone, labels, help, fresh_for=fresh_for)
+
+
+def event(name: str, zone: Zone, labels: tuple[LabelSpec, ...], help: str, *, visible_for: int = HOUR) -> Family:
+    return Family(name, "event", "count", zone, (*labels, TX, SEQ), help, visible_for=visible_for)
+
+
+CHANGE_ROLE = LabelSpec("change", "What happened to the role.", ("granted", "revoked", "admin_changed"))
+CHANGE_PAUSE = LabelSpec("change", "What happened to the contract.", ("paused", "resumed"))
+CHANGE_PROXY = LabelSpec("change", "What changed on the proxy.", ("implementation", "admin", "ossified"))
+
+ROLES = (
+    gauge("role_holder", "bool", "governance", (PROTOCOL, CONTRACT, ROLE, ACCOUNT, APPROVED), "1 for each account that holds a role, from a full read.", cadence=ROLE_READS, fresh_for=300, max_series=10_000),
+    gauge("role_holders_unapproved", "count", "governance", (PROTOCOL, CONTRACT, ROLE), "Holders of the role that the baseline does not list.", cadence=ROLE_READS, fresh_for=300, max_series=5_000),
+    gauge("role_holders_missing", "count", "governance", (PROTOCOL, CONTRACT, ROLE), "Holders that the baseline lists and the chain does not have.", cadence=ROLE_READS, fresh_for=300, max_series=5_000),
+    gauge("contract_implementation_approved", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("implementation", "Address of the proxy's implementation.")), "1 if the proxy's implementation is the one in the baseline, else 0."),
+    gauge("contract_admin_approved", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("admin", "Address of the proxy's admin.")), "1 if the proxy's admin is the one in the baseline, else 0."),
+    gauge("contract_paused", "bool", "governance", (PROTOCOL, CONTRACT), "1 while the contract says that it is paused."),
+    gauge("contract_resume_timestamp_seconds", "timestamp", "governance", (PROTOCOL, CONTRACT), "When a timed pause ends by itself; absent when not paused or open-ended."),
+    event("role_change", "governance", (PROTOCOL, CONTRACT, ROLE, ACCOUNT, CHANGE_ROLE, APPROVED), "A role was granted, revoked, or got another admin role.", visible_for=6 * HOUR),
+    event("contract_upgrade", "governance", (PROTOCOL, CONTRACT, CHANGE_PROXY, LabelSpec("account", "New implementation or admin."), APPROVED), "A proxy got another implementation or admin, or was ossified.", visible_for=6 * HOUR),
+    event("contract_pause_change", "governance", (PROTOCOL, CONTRACT, CHANGE_PAUSE), "A contract was paused or resumed; a resume and a pause in one transaction count as the last of them.", visible_for=6 * HOUR),
+)  # fmt: skip
+
+ORACLE_FAMILIES = (
+    gauge("oracle_report_timestamp_seconds", "timestamp", "accounting", (PROTOCOL, ORACLE), "Reference time of the last processed report; data age is time() minus this."),
+    gauge("oracle_report_due_seconds", "timestamp", "accounting", (PROTOCOL, ORACLE), "When the first report not delivered yet is due, without allowance (its reference time)."),
+    gauge("oracle_report_deadline_seconds", "timestamp", "accounting", (PROTOCOL, ORACLE), "Last time at which the current frame's report may be processed, from the contract's frames."),
+    gauge("oracle_report_late_seconds", "seconds", "accounting", (PROTOCOL, ORACLE), "Seconds since the first outstanding report was due (reference time plus the configured allowance); 0 when delivered."),
+    gauge("oracle_report_delivered", "bool", "accounting", (PROTOCOL, ORACLE), "1 if the current frame's main data is processed."),
+    gauge("oracle_consensus_reached", "bool", "accounting", (PROTOCOL, ORACLE), "1 if the committee agrees on a hash for the current frame."),
+    gauge("oracle_undelivered_agreement_seconds", "seconds", "accounting", (PROTOCOL, ORACLE), "Seconds since consensus for the current frame while its main data is not processed; else 0."),
+    gauge("oracle_reports_lost", "count", "accounting", (PROTOCOL, ORACLE), "Frames before the current one whose report never came and can come no more: misses in a row."),
+    gauge("oracle_frame_seconds", "seconds", "accounting", (PROTOCOL, ORACLE), "Length of a reporting frame."),
+    gauge("oracle_extra_data_pending_seconds", "seconds", "accounting", (PROTOCOL, ORACLE), "Seconds since the main data was processed while extra data is not complete; else 0."),
+    gauge("oracle_extra_data_items", "count", "accounting", (PROTOCOL, ORACLE, LabelSpec("state", "Items announced, and items processed.", ("expected", "submitted"))), "Extra data items of the current frame's report; absent before the main data."),
+    gauge("oracle_members", "count", "accounting", (PROTOCOL, ORACLE), "Members of the committee."),
+    gauge("oracle_quorum", "count", "accounting", (PROTOCOL, ORACLE), "Votes needed for consensus; infinite when consensus is disabled (quorum 2^256-1)."),
+    gauge("oracle_report_variants", "count", "accounting", (PROTOCOL, ORACLE), "Different hashes that members reported for the current frame."),
+    gauge("oracle_member_report_timestamp_seconds", "timestamp", "accounting", (PROTOCOL, ORACLE, MEMBER), "Reference time of the last report of the member; absent before its first."),
+    gauge("oracle_member_missed_duties", "count", "accounting", (PROTOCOL, ORACLE, MEMBER), "Fast-lane duties that the member missed in a row."),
+    gauge("oracle_member_balance_ether", "ether", "accounting", (PROTOCOL, ORACLE, MEMBER), "Ether in the member's wallet."),
+    event("oracle_report", "accounting", (PROTOCOL, ORACLE), "The main data of a report was processed.", visible_for=HOUR),
+    event("oracle_member_report", "accounting", (PROTOCOL, ORACLE, MEMBER), "A member reported a hash.", visible_for=HOUR),
+    event("oracle_committee_change", "governance", (PROTOCOL, ORACLE, LabelSpec("change", "What changed.", ("member_added", "member_removed", "quorum", "frame_config", "fast_lane", "report_processor", "consensus_contract", "consensus_version", "consensus_lost"))), "The committee or its rules changed.", visible_for=6 * HOUR),
+)  # fmt: skip
+
+SOURCE = LabelSpec("source", "Where the ether is.", ("buffer", "withdrawal_vault", "el_rewards_vault"))
+
+QUEUE = (
+    gauge("queue_unfinalized_ether", "ether", "deposit", (PROTOCOL,), "Nominal ether of requests that are not finalized."),
+    gauge("queue_unfinalized_requests", "count", "deposit", (PROTOCOL,), "Requests that are not finalized."),
+    gauge("queue_oldest_request_timestamp_seconds", "timestamp", "deposit", (PROTOCOL,), "When the oldest unfinalized request was made; absent when the queue is empty."),
+    gauge("queue_available_ether", "ether", "deposit", (PROTOCOL, SOURCE), "Ether that a report could use for finalization now."),
+    gauge("queue_coverage_ratio", "ratio", "deposit", (PROTOCOL,), "Available ether over unfinalized ether; absent when the queue is empty."),
+    gauge("queue_claimable_ether", "ether", "deposit", (PROTOCOL,), "Ether locked for finalized requests that nobody claimed yet."),
+    gauge("queue_claims_shortfall_ether", "ether", "deposit", (PROTOCOL,), "Locked ether minus the queue's balance; above zero, claims cannot all be paid."),
+    gauge("queue_bunker_mode", "bool", "deposit", (PROTOCOL,), "1 while bunker mode is on."),
+    gauge("queue_finalized_request_id", "count", "deposit", (PROTOCOL,), "Highest finalized request id."),
+)  # fmt: skip
+
+IDENTITY = LabelSpec("identity", "Which accounting identity.", ("parts", "supply", "wsteth_rate"))
+
+ACCOUNTING = (
+    gauge("accounting_share_rate_ratio", "ratio", "accounting", (PROTOCOL,), "Ether per share: total pooled ether over total shares."),
+    gauge("accounting_pooled_ether", "ether", "accounting", (PROTOCOL,), "Total pooled ether."),
+    gauge("accounting_shares", "shares", "accounting", (PROTOCOL,), "Total shares (in units of 1e18)."),
+    gauge("accounting_external_shares_ratio", "ratio", "accounting", (PROTOCOL,), "External shares over total shares."),
+    gauge("accounting_identity_gap_wei", "wei", "accounting", (PROTOCOL, IDENTITY), "Absolute difference between the two sides of an accounting identity at this block."),
+    gauge("accounting_share_rate_drift_ratio", "ratio", "accounting", (PROTOCOL,), "Signed relative change of the share rate since the last report's rate: it may only change in a report."),
+    gauge("accounting_rebase_ratio", "ratio", "accounting", (PROTOCOL,), "Relative growth of the share rate by the last report; absent before the first seen."),
+    gauge("accounting_apr_ratio", "ratio", "accounting", (PROTOCOL,), "APR of the last report, after fees, by the protocol's formula (365.25 days); absent before the first seen."),
+    gauge("accounting_apr_7d_ratio", "ratio", "accounting", (PROTOCOL,), "Mean APR of the reports of the last 7 days, weighted by elapsed time; absent before the first seen."),
+    gauge("accounting_rebase_timestamp_seconds", "timestamp", "accounting", (PROTOCOL,), "Reference time of the last report seen to rebase; absent before the first."),
+    event("accounting_rebase", "accounting", (PROTOCOL, LabelSpec("direction", "Sign of the change of the share rate.", ("up", "flat", "down"))), "A report changed the share rate.", visible_for=HOUR),
+)  # fmt: skip
+
+OWN = (
+    gauge("stakewarden_blind", "bool", "monitor", (COLLECTOR, PROTOCOL), "1 while a collector's scope has no fresh ok frame.", fresh_for=120),
+    gauge("stakewarden_frame_age_seconds", "seconds", "monitor", (COLLECTOR, PROTOCOL), "Age of the newest ok frame; absent before the first.", fresh_for=120),
+    counter("stakewarden_frames_failed_total", "count", "monitor", (COLLECTOR, PROTOCOL, LabelSpec("status", "How the frame ended.", ("failed", "disputed"))), "Frames that were not ok since the service started.", fresh_for=120),
+    gauge("stakewarden_endpoint_up", "bool", "monitor", (ENDPOINT,), "1 if the endpoint answered the last block's reads in time.", fresh_for=120),
+    gauge("stakewarden_endpoint_lag_blocks", "blocks", "monitor", (ENDPOINT,), "Blocks by which the endpoint's head is behind the agreed head.", fresh_for=120),
+    counter("stakewarden_endpoint_errors_total", "count", "monitor", (ENDPOINT, LabelSpec("kind", "What went wrong.", ("timeout", "connection", "http", "rpc", "rate_limited", "malformed", "pruned"))), "Failed requests since the service started.", fresh_for=120),
+    counter("stakewarden_endpoint_disputes_total", "count", "monitor", (ENDPOINT,), "Answers that differed from the majority's since the service started.", fresh_for=120),
+    gauge("stakewarden_endpoint_dissent", "bool", "monitor", (ENDPOINT,), "1 if an answer of the endpoint differed from the majority's in the last block.", fresh_for=120),
+    gauge("stakewarden_endpoints_agreeing_ratio", "ratio", "monitor", (), "Endpoints with the majority at the last block, over all configured ones.", fresh_for=120),
+    gauge("stakewarden_head_age_seconds", "seconds", "monitor", (), "Seconds since the last agreed head arrived.", fresh_for=120),
+    gauge("stakewarden_judge_lag_blocks", "blocks", "monitor", (), "Agreed heads that wait to be judged.", fresh_for=120),
+    counter("stakewarden_gap_blocks_total", "count", "monitor", (), "Blocks whose state was never read (outages longer than the endpoints' history).", fresh_for=120),
+    counter("stakewarden_reorgs_total", "count", "monitor", (), "Reorganisations seen since the service started.", fresh_for=120),
+    gauge("stakewarden_rule_errors", "count", "monitor", (), "Rules that could not be judged at the last block.", fresh_for=120),
+    gauge("stakewarden_deliveries_owed", "count", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Messages that a receiver has not accepted yet.", fresh_for=120),
+    gauge("stakewarden_delivery_oldest_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Age of the oldest message that a receiver has not accepted; 0 when none waits.", fresh_for=120),
+)  # fmt: skip
+
+GUARDIAN = (
+    gauge("guardian_ready", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause: people's or the sentinel's.", ("guardian", "sentinel"))), "1 if a pause of the target would work right now."),
+    gauge("guardian_check", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause.", ("guardian", "sentinel")), LabelSpec("check", "The readiness condition.")), "1 if the condition holds."),
+    gauge("guardian_target_paused", "bool", "monitor", (TARGET,), "1 while the target says that it is paused."),
+    gauge("guardian_sentinel_balance_ether", "ether", "monitor", (), "Ether of the sentinel's account, for gas."),
+    event("guardian_pause", "governance", (TARGET, LabelSpec("by", "Who paused.", ("guardian", "sentinel"))), "The guardian contract paused a target.", visible_for=6 * HOUR),
+)  # fmt: skip
+
+SHIPPED = (*ROLES, *ORACLE_FAMILIES, *QUEUE, *ACCOUNTING, *OWN, *GUARDIAN)
