@@ -1,0 +1,71 @@
+# Stakewarden's commands. Every target sets itself up; nothing is installed outside this folder.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+NODE   := contracts/node_modules/.stamp
+
+.PHONY: help run devnet test check format bench prove pin migration clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.runtime $(NODE) ## start Stakewarden; without settings, on the embedded chain
+	@$(BIN)/stakewarden run
+
+test: $(VENV)/.dev $(NODE) ## all tests
+	@$(BIN)/python -m tests.needs
+	cd contracts && node_modules/.bin/forge test
+	$(BIN)/pytest
+
+check: $(VENV)/.dev $(NODE) ## lint, format, types, import order, Solidity format
+	$(BIN)/ruff check monitor tests benchmarks
+	$(BIN)/ruff format --check monitor tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd contracts && node_modules/.bin/forge fmt --check
+
+format: $(VENV)/.dev $(NODE) ## put code in shape
+	$(BIN)/ruff format monitor tests benchmarks
+	$(BIN)/ruff check --fix monitor tests benchmarks
+	cd contracts && node_modules/.bin/forge fmt
+
+bench: $(VENV)/.dev $(NODE) ## measure what the documentation claims
+	$(BIN)/python -m benchmarks
+
+pin: ## renew the pinned requirements (needs uv)
+	cd requirements && for f in runtime dev; do uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $$f.in -o $$f.txt || exit 1; done
+
+clean: ## remove what was built here
+	rm -rf $(VENV) .stakewarden contracts/out contracts/cache contracts/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# ---- set-up, with one clear line for what is missing
+
+.PHONY: needs-python needs-node
+needs-python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: sudo apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, this is $$($(PYTHON) -V): use make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: sudo apt-get install python3-venv"; exit 1; }
+needs-node:
+	@command -v node >/dev/null || { echo "Node.js is missing: sudo apt-get install nodejs npm"; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: sudo apt-get install npm"; exit 1; }
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' || { echo "Node.js 18 or newer is needed, this is $$(node --version)"; exit 1; }
+
+$(BIN)/python: | needs-python
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "installing Python packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "installing what checks and tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(NODE): contracts/package.json contracts/package-lock.json | needs-node
+	@echo "installing anvil, forge and solc into contracts/node_modules ..."
+	@cd contracts && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
