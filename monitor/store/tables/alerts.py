@@ -50,7 +50,7 @@ class Incident(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     route: str = Field(sa_type=Text)
-    group: str = Field(sa_column=Column("group_labels", Text, nullable=False))
+    group_labels: str = Field(sa_type=Text)
     receivers: str = Field(sa_type=Text)
     opened_at: float = Field(sa_type=Double)
     opened_timestamp: int = Field(sa_type=BigInteger)
