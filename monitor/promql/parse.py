@@ -1,0 +1,215 @@
+"""From text to our own nodes: the only module that knows promql-parser.
+
+Its objects are converted at once. It tells no positions, overflows the stack on deep input and panics past ``except
+Exception``; the scanner has checked length, depth and order before it sees a text, and whatever else it says becomes a ParseError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Literal
+
+import promql_parser as native
+
+from monitor.catalogue.catalogue import nearest
+from monitor.promql.expr import (
+    AGGREGATES,
+    COMPARISON,
+    SET,
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    Matching,
+    Number,
+    Paren,
+    Select,
+    String,
+    Type,
+    Unary,
+)
+from monitor.promql.scanner import ParseError, Scan, Token, scan
+from monitor.promql.signatures import SIGNATURES
+from monitor.samples import NAME, BadMatcher, Matcher, MatchOp, Selector
+
+MAX_NODES_DEEP = 120
+"""Levels of nodes: evaluation is recursive, and a chain of operators is as deep as it is long."""
+
+_OPS: dict[str, MatchOp] = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+_CARDS: dict[str, Literal["one-to-one", "many-to-one", "one-to-many"]] = {
+    "OneToOne": "one-to-one",
+    "ManyToMany": "one-to-one",
+    "ManyToOne": "many-to-one",
+    "OneToMany": "one-to-many",
+}
+
+
+def parse(text: str) -> Expr:
+    """The expression that a PromQL text means. Raises ParseError, and nothing else, for whatever we can't evaluate."""
+    found = scan(text)
+    _check_functions(found)
+    tree = _native(text)
+    expr = _Conversion(found).convert(tree, 0)
+    type_of(expr)
+    return expr
+
+
+def type_of(expr: Expr) -> Type:
+    """The type of an expression's value. Raises ParseError if a part of it has a type that does not fit there."""
+    match expr:
+        case Number():
+            return "scalar"
+        case String():
+            return "string"
+        case Select(_, seconds):
+            return "vector" if seconds is None else "matrix"
+        case Paren(of):
+            return type_of(of)
+        case Unary(op, of):
+            return _one_of(("scalar", "vector"), of, f"the operand of {op}")
+        case Aggregate(op, of):
+            return _one_of(("vector",), of, f"{op}()")
+        case Call(function, arguments):
+            return _call_type(function, arguments)
+        case Binary():
+            return _binary_type(expr)
+
+
+def _call_type(function: str, arguments: tuple[Expr, ...]) -> Type:
+    signature = SIGNATURES[function]
+    least, most = len(signature.takes) - signature.optional, len(signature.takes)
+    if not least <= len(arguments) <= most:
+        wanted = str(most) if least == most else f"{least} to {most}"
+        raise ParseError(f"{function}() takes {wanted} arguments, not {len(arguments)}", None)
+    for argument, wanted_type in zip(arguments, signature.takes, strict=False):
+        _one_of((wanted_type,), argument, f"{function}()")
+    return signature.gives
+
+
+def _binary_type(expr: Binary) -> Type:
+    set_op = expr.op in SET
+    wanted: tuple[Type, ...] = ("vector",) if set_op else ("scalar", "vector")
+    left, right = (_one_of(wanted, side, f"an operand of {expr.op}") for side in (expr.left, expr.right))
+    if expr.op in COMPARISON and left == right == "scalar" and not expr.as_bool:
+        raise ParseError("two numbers can only be compared with bool", None, f"write {expr.op} bool")
+    return "scalar" if left == right == "scalar" else "vector"
+
+
+_WORDS = {"scalar": "a number", "vector": "an instant vector", "matrix": "a range vector", "string": "a string"}
+
+
+def _one_of(wanted: tuple[Type, ...], expr: Expr, where: str) -> Type:
+    found = type_of(expr)
+    if found not in wanted:
+        remedy = "give it a range, e.g. [5m]" if wanted == ("matrix",) and found == "vector" else ""
+        if found == "matrix":
+            remedy = "use a function over time, e.g. max_over_time(), or take the range away"
+        position = expr.position if isinstance(expr, Select) else None
+        raise ParseError(f"{where} wants {' or '.join(_WORDS[w] for w in wanted)}, this is {_WORDS[found]}", position, remedy)
+    return found
+
+
+def _check_functions(found: Scan) -> None:
+    for call in found.calls:
+        if call.text in SIGNATURES or call.low in AGGREGATES:
+            continue
+        close = nearest(call.text, [*SIGNATURES, *AGGREGATES])
+        remedy = f'did you mean "{close}"?' if close else "docs/rules.md lists the functions that are"
+        raise ParseError(f'the function "{call.text}" is not supported', call.at, remedy)
+
+
+def _native(text: str) -> Any:
+    try:
+        return native.parse(text)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the Rust side is not an Exception
+        raise ParseError(str(error) or type(error).__name__, None) from None
+
+
+class _Conversion:
+    """Selectors come in the order of the text, so the n-th one stands where the scanner saw the n-th one."""
+
+    def __init__(self, found: Scan) -> None:
+        self._positions: Iterator[int] = iter(found.selectors)
+        self._words: dict[int, Token] = {t.at: t for t in found.tokens}
+
+    def convert(self, node: Any, depth: int) -> Expr:
+        if depth > MAX_NODES_DEEP:
+            raise ParseError("the expression is nested too deeply", None, f"at most {MAX_NODES_DEEP} levels: record a part of it by a rule")
+        below = depth + 1
+        match type(node).__name__:
+            case "NumberLiteral":
+                return Number(float(node.val))
+            case "StringLiteral":
+                return String(str(node.val))
+            case "VectorSelector":
+                return self._select(node, None)
+            case "MatrixSelector":
+                return self._select(node.vector_selector, _seconds(node.range, "a range"))
+            case "ParenExpr":
+                return Paren(self.convert(node.expr, below))
+            case "UnaryExpr":
+                return Unary("-", self.convert(node.expr, below))
+            case "Call":
+                return Call(node.func.name, tuple(self.convert(a, below) for a in node.args))
+            case "AggregateExpr":
+                return self._aggregate(node, below)
+            case "BinaryExpr":
+                return self._binary(node, below)
+            case other:
+                raise ParseError(f"{other} is not supported", None)
+
+    def _select(self, node: Any, seconds: int | None) -> Select:
+        position = next(self._positions, None)
+        if node.at is not None:
+            raise ParseError("the @ modifier is not supported", position, "use offset")
+        if node.matchers.or_matchers:
+            raise ParseError("alternatives inside braces are not supported", position, 'join two selectors with "or"')
+        family, matchers = node.name, []
+        for m in node.matchers.matchers:
+            op = _OPS[str(m.op).rsplit(".", 1)[-1]]
+            if m.name != NAME:
+                matchers.append(self._matcher(m.name, op, m.value, position))
+            elif op == "=" and family in (None, m.value):
+                family = m.value
+            else:
+                raise ParseError(f"{NAME}{op} is not supported", position, 'select metrics by their names, joined with "or"')
+        if not family:
+            raise ParseError("a selector without a metric's name is not supported", position, "write the metric's name before the {")
+        offset = 0 if node.offset is None else _seconds(node.offset, "an offset")
+        return Select(Selector(family, tuple(matchers)), seconds, offset, position)
+
+    def _matcher(self, name: str, op: MatchOp, value: str, position: int | None) -> Matcher:
+        try:
+            return Matcher(name, op, value)
+        except BadMatcher as error:
+            raise ParseError(str(error), position) from None
+
+    def _aggregate(self, node: Any, depth: int) -> Aggregate:
+        op = str(node.op)
+        if op not in AGGREGATES:
+            raise ParseError(f'the aggregation "{op}" is not supported', None, f"supported are {', '.join(AGGREGATES)}")
+        by = node.modifier is None or str(node.modifier.type).endswith("By")
+        names = frozenset(node.modifier.labels) if node.modifier is not None else frozenset()
+        return Aggregate(op, self.convert(node.expr, depth), names, by)
+
+    def _binary(self, node: Any, depth: int) -> Binary:
+        left, right = self.convert(node.lhs, depth), self.convert(node.rhs, depth)
+        modifier = node.modifier
+        if modifier is None:
+            return Binary(str(node.op), left, right)
+        if modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None:
+            raise ParseError("fill is not supported", None, 'use "or" with a value of your own')
+        on = modifier.matching is not None and str(modifier.matching.type).endswith("Include")
+        names = frozenset(modifier.matching.labels) if modifier.matching is not None else frozenset()
+        card = _CARDS[str(modifier.card).rsplit(".", 1)[-1]]
+        return Binary(str(node.op), left, right, bool(modifier.return_bool), Matching(on, names, card, tuple(modifier.group_labels or ())))
+
+
+def _seconds(duration: timedelta, what: str) -> int:
+    seconds = duration.total_seconds()
+    if seconds != int(seconds):
+        raise ParseError(f"{what} of {seconds} seconds is not supported", None, "use whole seconds")
+    return int(seconds)
