@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.alerts.body import CLOSED_WORDS, account, moment, span, state, summary
+from monitor.alerts.body import CLOSED_WORDS, SEVERITIES, account, moment, span, state, summary
 from monitor.alerts.desk import ActiveSilence, Desk, Episode, Member, OpenIncident, pairs_text
 from monitor.alerts.routes import Route, Routes
 from monitor.model import AlertInstance, Tick
@@ -166,6 +166,7 @@ def _owe_one(desk: Desk, incident: OpenIncident, kind: str, body: Mapping[str, A
                 "receiver": receiver,
                 "kind": kind,
                 "revision": incident.revision,
+                "urgency": urgency(str(body["severity"]), kind),
                 "body": json.dumps(body),
                 "state": "owed",
                 "owed_at": desk.now,
@@ -235,6 +236,12 @@ def _refresh(episode: Episode, live: Mapping[str, AlertInstance]) -> None:
     instance = live.get(episode.episode)
     if episode.firing and instance is not None:
         episode.value, episode.annotations = number(instance.value), instance.annotations
+
+
+def urgency(severity: str, kind: str) -> int:
+    """The worst first, and messages before notes: a page does not wait behind a storm of tickets."""
+    rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+    return 2 * rank + (kind == "note")
 
 
 def number(value: float) -> str:

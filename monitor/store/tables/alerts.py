@@ -78,7 +78,10 @@ class IncidentEpisode(SQLModel, table=True):
 
 
 class DeliveryRow(SQLModel, table=True):
-    """One message owed to one receiver; the states are those of ``model.Delivery``. ``next_at``: not to be tried before."""
+    """One message owed to one receiver; the states are those of ``model.Delivery``.
+
+    ``next_at``: not to be tried before. ``urgency``: smaller goes first. ``remote``: the receiver's name for this very message.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -91,6 +94,7 @@ class DeliveryRow(SQLModel, table=True):
     receiver: str
     kind: str
     revision: int
+    urgency: int
     body: str = Field(sa_type=Text)
     state: str = "owed"
     owed_at: float = Field(sa_type=Double)
