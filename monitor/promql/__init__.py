@@ -1,5 +1,6 @@
 """PromQL: parsing to our own nodes, and evaluation in which missing data is unknown rather than false."""
 
+from monitor.promql.evaluate import Window, evaluate, matrix
 from monitor.promql.expr import (
     AGGREGATES,
     COMPARISON,
@@ -37,16 +38,19 @@ __all__ = [
     "Expr",
     "Matching",
     "Number",
-    "ParseError",
     "Paren",
+    "ParseError",
     "Scalar",
     "Select",
     "Signature",
     "String",
     "Type",
     "Unary",
+    "Window",
     "bare",
     "children",
+    "evaluate",
+    "matrix",
     "parse",
     "selectors",
     "type_of",

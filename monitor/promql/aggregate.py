@@ -1,0 +1,63 @@
+"""Aggregations over groups. A group with an unknown member, or where one could be unseen, is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+
+from monitor.promql.unseen import not_settled, projected
+from monitor.samples import Grouping, Vector
+from monitor.samples.table import Rows, project
+from monitor.samples.vector import Bools, Floats
+
+
+def aggregate(op: str, of: Vector, labels: frozenset[str], by: bool) -> Vector:
+    """One element a group; members are grouped by ``labels`` alone (``by``), or by all others."""
+    grouping = of.labels.grouping(labels, by)
+    groups = len(grouping.groups)
+    known: Bools = np.bincount(grouping.of, weights=~of.known, minlength=groups) == 0
+    missing = of.missing
+    if missing:
+        for entry in missing:
+            known &= ~grouping.groups.agreeing(project(entry, labels, by))
+        missing = projected(not_settled(missing, grouping.groups, np.ones(groups, bool), labels, by), labels, by)
+    with np.errstate(all="ignore"):
+        values = _OPERATIONS[op](of.values, grouping) if groups else np.empty(0)
+    return Vector(grouping.groups, values, known, missing)
+
+
+def _sum(values: Floats, g: Grouping) -> Floats:
+    return np.bincount(g.of, weights=values, minlength=len(g.groups))
+
+
+def _avg(values: Floats, g: Grouping) -> Floats:
+    return cast(Floats, _sum(values, g) / g.sizes)
+
+
+def _variance(values: Floats, g: Grouping) -> Floats:
+    return _avg((values - _avg(values, g)[g.of]) ** 2, g)
+
+
+def _reduce(ufunc: np.ufunc, values: Floats, g: Grouping) -> Floats:
+    order, starts = g.groups.derive("order", lambda: _ordered(g))
+    return cast(Floats, ufunc.reduceat(values[order], starts))
+
+
+def _ordered(g: Grouping) -> tuple[Rows, Rows]:
+    """Rows sorted by group, and where each group starts."""
+    order = np.argsort(g.of, kind="stable")
+    return order, np.concatenate([[0], np.cumsum(g.sizes)[:-1]]).astype(np.intp)
+
+
+_OPERATIONS: dict[str, Callable[[Floats, Grouping], Floats]] = {
+    "sum": _sum,
+    "avg": _avg,
+    "min": lambda values, g: _reduce(np.fmin, values, g),  # NaN only if all are, as in Prometheus
+    "max": lambda values, g: _reduce(np.fmax, values, g),
+    "count": lambda values, g: g.sizes.astype(np.float64),
+    "group": lambda values, g: np.ones(len(g.groups)),
+    "stddev": lambda values, g: np.sqrt(_variance(values, g)),
+    "stdvar": _variance,
+}
