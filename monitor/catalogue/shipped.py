@@ -49,10 +49,11 @@ ROLES = (
     gauge("role_holder", "bool", "governance", (PROTOCOL, CONTRACT, ROLE, ACCOUNT, APPROVED), "1 for each account that holds a role, from a full read.", cadence=ROLE_READS, fresh_for=300, max_series=10_000),
     gauge("role_holders_unapproved", "count", "governance", (PROTOCOL, CONTRACT, ROLE), "Holders of the role that the baseline does not list.", cadence=ROLE_READS, fresh_for=300, max_series=5_000),
     gauge("role_holders_missing", "count", "governance", (PROTOCOL, CONTRACT, ROLE), "Holders that the baseline lists and the chain does not have.", cadence=ROLE_READS, fresh_for=300, max_series=5_000),
-    gauge("contract_implementation_approved", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("implementation", "Address of the proxy's implementation.")), "1 if the proxy's implementation is the one in the baseline, else 0."),
-    gauge("contract_admin_approved", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("admin", "Address of the proxy's admin.")), "1 if the proxy's admin is the one in the baseline, else 0."),
-    gauge("contract_paused", "bool", "governance", (PROTOCOL, CONTRACT), "1 while the contract says that it is paused."),
-    gauge("contract_resume_timestamp_seconds", "timestamp", "governance", (PROTOCOL, CONTRACT), "When a timed pause ends by itself; absent when not paused or open-ended."),
+    gauge("contract_implementation_approved", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("implementation", "Address of the proxy's implementation.")), "1 if the proxy's implementation is the one in the baseline, else 0.", fresh_for=120),
+    gauge("contract_admin_approved", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("admin", "Address of the proxy's admin.")), "1 if the proxy's admin is the one in the baseline, else 0.", fresh_for=120),
+    gauge("contract_paused", "bool", "governance", (PROTOCOL, CONTRACT), "1 while the contract says that it is paused.", fresh_for=120),
+    gauge("contract_resume_timestamp_seconds", "timestamp", "governance", (PROTOCOL, CONTRACT), "When a timed pause ends by itself; absent when not paused or open-ended.", fresh_for=120),
+    gauge("contract_pointer_drift", "bool", "governance", (PROTOCOL, CONTRACT, LabelSpec("address", "What the protocol's own address book says.")), "1 if the protocol's address book names another address for the contract than the deployment that we watch, else 0.", cadence=ROLE_READS, fresh_for=300),
     event("role_change", "governance", (PROTOCOL, CONTRACT, ROLE, ACCOUNT, CHANGE_ROLE, APPROVED), "A role was granted, revoked, or got another admin role.", visible_for=6 * HOUR),
     event("contract_upgrade", "governance", (PROTOCOL, CONTRACT, CHANGE_PROXY, LabelSpec("account", "New implementation or admin."), APPROVED), "A proxy got another implementation or admin, or was ossified.", visible_for=6 * HOUR),
     event("contract_pause_change", "governance", (PROTOCOL, CONTRACT, CHANGE_PAUSE), "A contract was paused or resumed; a resume and a pause in one transaction count as the last of them.", visible_for=6 * HOUR),
@@ -79,6 +80,7 @@ ORACLE_FAMILIES = (
     event("oracle_report", "accounting", (PROTOCOL, ORACLE), "The main data of a report was processed.", visible_for=HOUR),
     event("oracle_member_report", "accounting", (PROTOCOL, ORACLE, MEMBER), "A member reported a hash.", visible_for=HOUR),
     event("oracle_committee_change", "governance", (PROTOCOL, ORACLE, LabelSpec("change", "What changed.", ("member_added", "member_removed", "quorum", "frame_config", "fast_lane", "report_processor", "consensus_contract", "consensus_version", "consensus_lost"))), "The committee or its rules changed.", visible_for=6 * HOUR),
+    event("oracle_warning", "accounting", (PROTOCOL, ORACLE, LabelSpec("warning", "What the oracle said. The first two come with the next agreement only, up to a frame late.", ("processing_missed", "extra_data_incomplete", "report_discarded"))), "The oracle itself tells that a report went wrong.", visible_for=6 * HOUR),
 )  # fmt: skip
 
 SOURCE = LabelSpec("source", "Where the ether is.", ("buffer", "withdrawal_vault", "el_rewards_vault"))
