@@ -1,0 +1,45 @@
+"""A digest of what made a transition: the rule, the moment, the alert's labels, and every sample that the rule could see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from monitor.model import Hash, Labels, Moment, Tick
+from monitor.promql import selectors
+from monitor.promql.expr import Select
+from monitor.rules.files import Rule
+from monitor.samples import FrameWindow
+
+
+def evidence(rule: Rule, window: FrameWindow, at: Moment, labels: Labels) -> Hash:
+    """sha256 over canonical JSON; who holds the same frames computes the same digest. Floats go in by their bits."""
+    body = {
+        "rule": rule.identity,
+        "at": [at.timestamp, at.last.hash if isinstance(at, Tick) else at.hash],
+        "labels": labels,
+        "samples": [_samples(select, window, at.timestamp) for select in selectors(rule.expr)],
+    }
+    return Hash("0x" + hashlib.sha256(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest())
+
+
+def _samples(select: Select, window: FrameWindow, now: int) -> list[Any]:
+    at = now - select.offset
+    if select.selector.family not in window.catalogue:
+        return [str(select.selector), at, "no such family"]
+    if select.seconds is None:
+        vector = window.instant(select.selector, at)
+        rows = sorted(
+            (row, v.hex(), k) for row, v, k in zip(vector.labels.rows, vector.values.tolist(), vector.known.tolist(), strict=True)
+        )
+        return [str(select.selector), at, rows, sorted(vector.missing)]
+    matrix = window.range(select.selector, at, select.seconds)
+    columns = sorted((row, _digest(matrix.values[:, i]), bool(matrix.known[i])) for i, row in enumerate(matrix.labels.rows))
+    return [str(select.selector), at, select.seconds, matrix.times.tolist(), columns, sorted(matrix.missing)]
+
+
+def _digest(values: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
