@@ -1,0 +1,22 @@
+"""Incidents, routes, silences, and the outbox: from what alerts do to what people are told."""
+
+from monitor.alerts.book import Book, CommandRefused, Judged, open_incidents
+from monitor.alerts.deliveries import Waiting, waiting
+from monitor.alerts.outbox import Health, Outbox, Patience
+from monitor.alerts.routes import BadRoutes, Routes, load_routes, parse_routes
+
+__all__ = [
+    "BadRoutes",
+    "Book",
+    "CommandRefused",
+    "Health",
+    "Judged",
+    "Outbox",
+    "Patience",
+    "Routes",
+    "Waiting",
+    "load_routes",
+    "open_incidents",
+    "parse_routes",
+    "waiting",
+]
