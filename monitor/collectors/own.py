@@ -1,0 +1,107 @@
+"""What Stakewarden knows about itself, as frames: no reads, so that it speaks also when no head comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.catalogue.shipped import OWN
+from monitor.collectors.emit import Samples
+from monitor.model import Frame, Moment, Tick, labels, ok_frame
+
+NAME = "own"
+FAMILIES = OWN
+SCOPES = (labels(),)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeHealth:
+    """One scope of a collector. ``age``: seconds since its newest ok frame, None before the first; ``fresh``: whether that still speaks."""
+
+    collector: str
+    protocol: str
+    age: int | None
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """One endpoint. ``lag_blocks``: None when its head is not known; ``errors`` by kind, and ``disputes``, since the service started."""
+
+    name: str
+    up: bool
+    lag_blocks: int | None
+    errors: Mapping[str, int]
+    disputes: int
+    dissent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFacts:
+    """What a receiver has not accepted yet; ``oldest_seconds`` is 0 when nothing waits."""
+
+    receiver: str
+    owed: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFacts:
+    """All that the service knows about itself at one moment. Totals count since the service started.
+
+    ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing``: endpoints with the majority at the last block.
+    """
+
+    endpoints: Sequence[EndpointFacts]
+    agreeing: int
+    scopes: Sequence[ScopeHealth]
+    failed_frames: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    head_age_seconds: float = 0.0
+    judge_lag_blocks: int = 0
+    gap_blocks: int = 0
+    reorgs: int = 0
+    rule_errors: int = 0
+    deliveries: Sequence[DeliveryFacts] = ()
+
+
+def own_frames(facts: OwnFacts, at: Moment) -> Frame:
+    """The one frame of this moment, block or tick. Scopes of one collector and protocol are one series: blind if any is."""
+    samples = Samples(SCOPES[0])
+    _put_scopes(samples, facts)
+    for endpoint in facts.endpoints:
+        _put_endpoint(samples, endpoint)
+    if facts.endpoints:
+        samples.put("stakewarden_endpoints_agreeing_ratio", facts.agreeing / len(facts.endpoints))
+    samples.put("stakewarden_head_age_seconds", facts.head_age_seconds)
+    samples.put("stakewarden_judge_lag_blocks", facts.judge_lag_blocks)
+    samples.put("stakewarden_gap_blocks_total", facts.gap_blocks)
+    samples.put("stakewarden_reorgs_total", facts.reorgs)
+    samples.put("stakewarden_rule_errors", facts.rule_errors)
+    for delivery in facts.deliveries:
+        samples.put("stakewarden_deliveries_owed", delivery.owed, receiver=delivery.receiver)
+        samples.put("stakewarden_delivery_oldest_seconds", delivery.oldest_seconds, receiver=delivery.receiver)
+    read_at = at.last if isinstance(at, Tick) else at
+    return ok_frame(NAME, SCOPES[0], read_at, samples.found, admitted=at)
+
+
+def _put_scopes(samples: Samples, facts: OwnFacts) -> None:
+    by_series: dict[tuple[str, str], list[ScopeHealth]] = {}
+    for scope in facts.scopes:
+        by_series.setdefault((scope.collector, scope.protocol), []).append(scope)
+    for (collector, protocol), scopes in by_series.items():
+        samples.put("stakewarden_blind", any(not s.fresh for s in scopes), collector=collector, protocol=protocol)
+        ages = [s.age for s in scopes if s.age is not None]
+        if len(ages) == len(scopes):
+            samples.put("stakewarden_frame_age_seconds", max(ages), collector=collector, protocol=protocol)
+    for (collector, protocol, status), number in facts.failed_frames.items():
+        samples.put("stakewarden_frames_failed_total", number, collector=collector, protocol=protocol, status=status)
+
+
+def _put_endpoint(samples: Samples, endpoint: EndpointFacts) -> None:
+    samples.put("stakewarden_endpoint_up", endpoint.up, endpoint=endpoint.name)
+    samples.put("stakewarden_endpoint_dissent", endpoint.dissent, endpoint=endpoint.name)
+    samples.put("stakewarden_endpoint_disputes_total", endpoint.disputes, endpoint=endpoint.name)
+    if endpoint.lag_blocks is not None:
+        samples.put("stakewarden_endpoint_lag_blocks", endpoint.lag_blocks, endpoint=endpoint.name)
+    for kind, number in endpoint.errors.items():
+        samples.put("stakewarden_endpoint_errors_total", number, endpoint=endpoint.name, kind=kind)
