@@ -1,0 +1,62 @@
+"""What the service knows about itself at a judged moment, gathered from the rooms for the ``own`` collector. No I/O."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.alerts.deliveries import Waiting
+from monitor.chain import EndpointHealth, Execution
+from monitor.collectors.own import DeliveryFacts, EndpointFacts, OwnFacts, ScopeHealth
+from monitor.model import Collector, Labels, Moment
+from monitor.samples import FrameWindow
+from monitor.service.parts import Progress
+
+
+@dataclass(slots=True)
+class Gauge:
+    """What waits at the receivers, refreshed by the schedule: counting needs the database."""
+
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+
+
+def fact_finder(
+    execution: Execution, collectors: Sequence[Collector], gauge: Gauge, clock: Callable[[], float] = time.time
+) -> Callable[[Progress, FrameWindow, Moment], OwnFacts]:
+    """A function that tells the facts at a moment; the moment's own frames of collectors must be in the window already."""
+
+    def facts(progress: Progress, window: FrameWindow, at: Moment) -> OwnFacts:
+        health = execution.health()
+        return OwnFacts(
+            endpoints=[_endpoint(e) for e in health],
+            agreeing=len(progress.agreed),
+            scopes=_scopes(collectors, window, progress, at),
+            failed_frames=dict(progress.failures),
+            head_age_seconds=0.0 if progress.seen_at is None else max(0.0, clock() - progress.seen_at),
+            judge_lag_blocks=progress.pending,
+            gap_blocks=progress.gap_blocks,
+            reorgs=progress.reorgs,
+            rule_errors=sum(v.error is not None for v in progress.verdicts),
+            deliveries=[DeliveryFacts(name, w.owed, w.oldest_seconds) for name, w in gauge.waiting.items()],
+        )
+
+    return facts
+
+
+def _endpoint(health: EndpointHealth) -> EndpointFacts:
+    return EndpointFacts(health.name, health.up, health.lag, dict(health.errors), health.disputes, health.dissent)
+
+
+def _scopes(collectors: Sequence[Collector], window: FrameWindow, progress: Progress, at: Moment) -> list[ScopeHealth]:
+    blind = {(b.collector, b.scope) for b in window.blind(at.timestamp)}
+    return [
+        ScopeHealth(c.name, dict(scope).get("protocol", ""), _age(progress, c.name, scope, at), (c.name, scope) not in blind)
+        for c in collectors
+        for scope in c.scopes
+    ]
+
+
+def _age(progress: Progress, collector: str, scope: Labels, at: Moment) -> int | None:
+    newest = progress.newest_ok.get((collector, scope))
+    return None if newest is None else max(0, at.timestamp - newest)

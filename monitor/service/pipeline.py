@@ -1,0 +1,211 @@
+"""The way of a block: one task, strictly in order, one commit a judged moment.
+
+What is in memory (window, instances, memory of the collectors) always equals what is committed: when a commit fails, the
+pipeline raises and is built again from the store, the very way of a restart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from monitor import rules
+from monitor.alerts import Book, Judged
+from monitor.chain import Block, Execution, Gap, Lost, Quiet, Rewind
+from monitor.collectors.own import OwnFacts, own_frames
+from monitor.guardian.responses import Responses
+from monitor.model import BlockStamp, Collector, Frame, Moment, Ok, Tick, Transition
+from monitor.rules import Instances, RuleSet
+from monitor.samples import FrameWindow
+from monitor.service import reading
+from monitor.service.parts import Progress
+from monitor.service.reading import Memory
+from monitor.service.state import State
+from monitor.store import JudgedEntry, Lease, Store, Unit, journal
+
+log = structlog.get_logger()
+
+WITHHELD_SLOTS = 3
+"""After a reorg nothing is announced until the new branch is as old as the orphaned one, or this many slots older than the fork."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the pipeline works with. ``facts`` tells what upper rooms know about themselves; ``committed`` wakes the workers."""
+
+    execution: Execution
+    collectors: Sequence[Collector]
+    book: Book
+    responses: Responses
+    store: Store
+    facts: Callable[[Progress, FrameWindow, Moment], OwnFacts]
+    committed: Callable[[], None]
+    slot_seconds: int
+
+
+class Pipeline:
+    """Judges every block of one network, from the committed state on. ``run`` ends only by an exception."""
+
+    def __init__(self, parts: Parts, ruleset: RuleSet, state: State, progress: Progress, lease: Lease) -> None:
+        self.parts, self.ruleset, self.progress, self.lease = parts, ruleset, progress, lease
+        self.window, self.memory, self.live, self.recent = state.window, state.memory, state.live, list(state.recent)
+        self._carried = list(state.reloaded)
+        self._held: list[Transition] = []
+        self._watch = reading.watched(parts.collectors)
+        self._changed: RuleSet | None = None
+
+    async def run(self) -> None:
+        """Follow the chain and judge what comes. Raises LeaseLost, store errors, and ChainLost after it was journalled."""
+        async for event in self.parts.execution.follow(self.recent):
+            match event:
+                case Block():
+                    await self._block(event)
+                case Quiet():
+                    await self._tick(event)
+                case Rewind():
+                    await self._rewind(event.to)
+                case Gap():
+                    await self._gap(event)
+                case Lost():
+                    await self._lost(event)
+
+    def reload(self, ruleset: RuleSet) -> None:
+        """Take another rule set, from the next judged moment on."""
+        self._changed = ruleset
+
+    # ------------------------------------------------------------ what comes from the chain
+
+    async def _block(self, event: Block) -> None:
+        stamp = event.stamp
+        due, frames = reading.plans(self.parts.collectors, self.memory, stamp)
+        since = self.memory.cursor if self.memory.cursor is not None else stamp.number - 1
+        snapshot = await self.parts.execution.read(stamp, reading.reads_of(due), self._watch, since)
+        found = reading.judge(self.parts.collectors, due, snapshot, self.memory)
+        self.progress.agreed = snapshot.agreed
+        self.progress.seen_at, self.progress.last_block = event.seen_at, stamp
+        await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot.agreed)
+        self.recent = [*self.recent[-63:], stamp]
+        self.progress.blocks += 1
+        self.progress.seen_to_judged.append(time.time() - event.seen_at)
+
+    async def _tick(self, event: Quiet) -> None:
+        if not self.recent:
+            return
+        last, before = self.recent[-1], self.progress.at
+        timestamp = max(event.timestamp, last.timestamp, before.timestamp if before else 0)
+        await self._judge(Tick(last, timestamp), time.time(), [], self.memory, ())
+
+    async def _rewind(self, to: BlockStamp) -> None:
+        """Take back everything after ``to``; what was announced is compared when the new branch is as old as the orphaned one."""
+        tip = self.recent[-1]
+        log.warning("chain.reorg", depth=tip.number - to.number, to=to.number)
+        orphaned = self.memory.orphaned or {"timestamp": tip.timestamp, "instances": self.live.to_json(), "fork": to.timestamp}
+        orphaned = {**orphaned, "timestamp": max(orphaned["timestamp"], tip.timestamp), "fork": min(orphaned["fork"], to.timestamp)}
+
+        def work(unit: Unit) -> tuple[Memory, Instances]:
+            journal.rewind(unit, to, seen_at=time.time(), ruleset=self.ruleset.hash)
+            known = dict(journal.known(unit, to))
+            text = journal.instances_at(unit, to)
+            memory = replace(Memory.from_json(known, known.pop(PIPELINE, {})), orphaned=orphaned)
+            return memory, Instances.from_json(text) if text else Instances()
+
+        self.memory, self.live = await self.parts.store.run(work, self.lease)
+        self._held = []
+        self.window.rewind(to)
+        self.recent = [stamp for stamp in self.recent if stamp.number <= to.number]
+        self.progress.reorgs += 1
+        self.progress.at = to
+
+    async def _gap(self, event: Gap) -> None:
+        count = event.last - event.first + 1
+        log.error("chain.gap", first=event.first, last=event.last, blocks=count, remedy="state older than the endpoints' history stays unknown")
+        await self.parts.store.run(lambda unit: journal.gap(unit, event.first, event.last, ruleset=self.ruleset.hash, seen_at=time.time()), self.lease)
+        self.progress.gap_blocks += count
+
+    async def _lost(self, event: Lost) -> None:
+        """A reorg deeper than we can undo: forget what was read, keep what was announced (unknown until read anew), and page."""
+        log.error("chain.lost", reason=event.reason)
+        await self.parts.store.run(lambda unit: journal.lost(unit, event.reason, ruleset=self.ruleset.hash, seen_at=time.time()), self.lease)
+        raise ChainLost(event.reason)
+
+    # ------------------------------------------------------------ one judged moment
+
+    async def _judge(self, at: Moment, seen_at: float, frames: Sequence[Frame], memory: Memory, agreed: tuple[str, ...]) -> None:
+        self._swap_rules(at)
+        for frame in frames:
+            self.window.append(frame)
+        self._note(frames)
+        own = own_frames(self.parts.facts(self.progress, self.window, at), at)
+        self.window.append(own)
+        recorded = rules.record(self.ruleset, self.window, at)
+        live, found, verdicts = rules.judge(self.ruleset, self.window, at, self.live)
+        live, transitions, memory = self._announced(live, [*self._carried, *found], memory, at)
+        judged_at = time.time()
+        entry = JudgedEntry(
+            at=at,
+            seen_at=seen_at,
+            judged_at=judged_at,
+            frames=(*frames, own, *recorded),
+            transitions=tuple(transitions),
+            known={**memory.known, PIPELINE: memory.to_json()},
+            instances=live.to_json(),
+            ruleset=self.ruleset.hash,
+            agreed=agreed,
+        )
+        told = Judged(at, seen_at, judged_at, {i.episode: i for i in live.firing if i.episode is not None})
+
+        def work(unit: Unit) -> None:
+            journal.append(unit, entry)
+            self.parts.book.admit(unit, transitions, told)
+            self.parts.responses.admit(unit, transitions, agreed, at, judged_at)
+
+        await self.parts.store.run(work, self.lease)
+        self.memory, self.live, self._carried = memory, live, []
+        self.progress.at, self.progress.judged_at = at, judged_at
+        self.progress.verdicts = tuple(verdicts)
+        self.parts.committed()
+
+    def _announced(
+        self, live: Instances, transitions: list[Transition], memory: Memory, at: Moment
+    ) -> tuple[Instances, list[Transition], Memory]:
+        """Transitions that may be told now: all of them, unless a reorg's new branch is still younger than the orphaned tip."""
+        orphaned = memory.orphaned
+        if orphaned is None:
+            return live, transitions, memory
+        if at.timestamp < orphaned["timestamp"] and at.timestamp < orphaned["fork"] + WITHHELD_SLOTS * self.parts.slot_seconds:
+            self._held += transitions
+            return live, [], memory
+        before = Instances.from_json(orphaned["instances"])
+        live, compared = rules.reconcile_reorg(before, live, at, [*self._held, *transitions])
+        self._held = []
+        return live, compared, replace(memory, orphaned=None)
+
+    def _swap_rules(self, at: Moment) -> None:
+        if self._changed is None:
+            return
+        new, self._changed = self._changed, None
+        self.live, ended = rules.reload(self.ruleset, new, self.live, at)
+        self._carried += ended
+        self.ruleset = new
+        log.info("rules.reloaded", rules=len(new), hash=new.hash)
+
+    def _note(self, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            key = (frame.collector, frame.scope)
+            self.progress.latest[key] = frame
+            if isinstance(frame.status, Ok):
+                self.progress.newest_ok[key] = frame.read_at.timestamp
+            else:
+                protocol = dict(frame.scope).get("protocol", "")
+                self.progress.failures[(frame.collector, protocol, type(frame.status).__name__.lower())] += 1
+
+
+PIPELINE = "pipeline"
+"""The name under which the pipeline's own memory is kept among the collectors'."""
+
+
+class ChainLost(Exception):
+    """The chain that was judged is gone; everything is read anew."""

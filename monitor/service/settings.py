@@ -1,0 +1,217 @@
+"""All settings in one file: each room owns its model, this one composes them.
+
+Order of precedence: environment (``STAKEWARDEN_STORE__URL=...``), then the file, then defaults. Unknown keys are refused. An error
+names the file, the line, what was found and the nearest valid key; values are never shown, since they may be secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from monitor.catalogue.catalogue import nearest
+from monitor.chain.settings import NetworkSettings
+from monitor.guardian.settings import GuardianSettings
+from monitor.receivers.heartbeat import HeartbeatSettings
+from monitor.receivers.slack import SlackSettings
+
+
+class BadSettings(Exception):
+    """The settings cannot be used; ``problems`` has one line each, with the place and the remedy."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ProtocolSettings(_Strict):
+    """A protocol to watch. Without ``deployment`` the contracts of mainnet that ship with Stakewarden."""
+
+    name: Literal["lido"]
+    deployment: Path | None = None
+
+
+class RulesSettings(_Strict):
+    """The risk team's files."""
+
+    dirs: tuple[Path, ...] = (Path("rules/packs"),)
+    baseline: Path = Path("rules/policy/baseline.yaml")
+    routes: Path = Path("rules/policy/routes.yaml")
+    responses: Path = Path("rules/policy/responses.yaml")
+    keep_seconds: int = Field(default=6 * 3600, ge=60)
+    """The longest window that a rule may ask for; frames are held in memory as long as the loaded rules need."""
+    max_memory_mib: int = Field(default=1024, ge=16)
+
+
+class StoreSettings(_Strict):
+    """``sqlite:///path`` or ``postgresql://user@host/database``. A password belongs into ``url_file`` or the environment."""
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    raw_days: float = Field(default=7, gt=0)
+    thinned_days: float = Field(default=90, gt=0)
+    lease_seconds: float = Field(default=10, ge=1, le=300)
+    """How long a dead process keeps others from acting."""
+
+    @model_validator(mode="after")
+    def _one_url(self) -> StoreSettings:
+        if self.url is not None and self.url_file is not None:
+            raise ValueError("give either url or url_file")
+        return self
+
+    def location(self) -> str:
+        """The URL with its password: for the engine only. Raises BadSettings when the file cannot be read."""
+        if self.url_file is not None:
+            try:
+                return self.url_file.read_text("utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                raise BadSettings([f"store.url_file: {self.url_file} cannot be read ({type(error).__name__}): check path and mode"]) from None
+        return self.url.get_secret_value() if self.url is not None else "sqlite:///.stakewarden/stakewarden.sqlite3"
+
+
+class WebSettings(_Strict):
+    """Where the page is served. It shows everything and changes nothing; keep it on loopback or behind a proxy that asks who is there."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8787, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """The whole file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix="STAKEWARDEN_", env_nested_delimiter="__"
+    )
+
+    network: NetworkSettings
+    protocols: tuple[ProtocolSettings, ...] = Field(min_length=1)
+    rules: RulesSettings = RulesSettings()
+    store: StoreSettings = StoreSettings()
+    receivers: tuple[SlackSettings, ...] = ()
+    guardian: GuardianSettings | None = None
+    web: WebSettings = WebSettings()
+    heartbeat: HeartbeatSettings | None = None
+    oracle_allowance_seconds: int = Field(default=2700, ge=0)
+    """How long after its reference time a report may take before it is late (finality, collection, staggered submission)."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Settings:
+        names = [r.name for r in self.receivers]
+        if len(set(names)) != len(names):
+            raise ValueError("two receivers have the same name: every receiver needs a name of its own")
+        return self
+
+
+def load(path: Path) -> Settings:
+    """Read a settings file and the environment over it. Raises BadSettings."""
+    body, root = _parsed(path)
+    merged = _over(body, EnvSettingsSource(Settings)())
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise BadSettings([_line(path, root, dict(e)) for e in error.errors(include_url=False, include_input=False)]) from None
+
+
+def _parsed(path: Path) -> tuple[dict[str, Any], yaml.Node | None]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise BadSettings([f"{path}: there is no such file; start from settings.example.yaml"]) from None
+    except (OSError, UnicodeError) as error:
+        raise BadSettings([f"{path}: cannot be read ({type(error).__name__})"]) from None
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise BadSettings([f"{path}{place}: not YAML: {getattr(error, 'problem', error)}"]) from None
+    if not isinstance(body, dict):
+        raise BadSettings([f"{path}: must be a mapping with network, protocols, ..."])
+    twice = [f"{path}:{key.start_mark.line + 1}: {key.value!r} is written twice" for key in _repeated(root)]
+    if twice:
+        raise BadSettings(twice)
+    return body, root
+
+
+def _repeated(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key
+            seen.add(key.value)
+            yield from _repeated(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated(item)
+
+
+def _over(below: Any, above: Any) -> Any:
+    if isinstance(below, Mapping) and isinstance(above, Mapping):
+        return {**below, **{k: _over(below.get(k), v) for k, v in above.items()}}
+    return above
+
+
+def _line(path: Path, root: yaml.Node | None, error: dict[str, Any]) -> str:
+    """``file:line: where: what``; for an unknown key the nearest known one."""
+    where = [p for p in error["loc"] if not (isinstance(p, str) and p.startswith("function-"))]
+    node, depth = _find(root, where)
+    place = f"{path}:{node.start_mark.line + 1}" if node is not None else str(path)
+    name = ".".join(str(p) for p in where) or "settings"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        message = "is required"
+    if error["type"] == "extra_forbidden":
+        close = nearest(str(where[-1]), _keys(where[:-1]))
+        message = "is not a setting" + (f'; did you mean "{close}"?' if close else f"; known: {', '.join(_keys(where[:-1]))}")
+    return f"{place}: {name}: {message}" if depth or where else f"{place}: {message}"
+
+
+def _find(node: yaml.Node | None, where: list[Any]) -> tuple[yaml.Node | None, int]:
+    """The node at a path, or its deepest ancestor that is written."""
+    depth = 0
+    for part in where:
+        found: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    found = key if part is where[-1] else value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = node.value[part]
+        if found is None:
+            break
+        node, depth = found, depth + 1
+    return node, depth
+
+
+def _keys(where: list[Any]) -> list[str]:
+    """The settings that exist at a path."""
+    model: Any = Settings
+    for part in where:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = _model_of(field.annotation) if field else None
+        if model is None:
+            return []
+    return sorted(model.model_fields)
+
+
+def _model_of(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_of(inner)
+        if found is not None:
+            return found
+    return None
