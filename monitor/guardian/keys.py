@@ -1,0 +1,111 @@
+"""The key that signs: where it comes from, and that it never shows.
+
+No message here repeats what was read: a wrong key is described by what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from monitor.guardian.settings import KeySettings
+from monitor.model import Address, Hash, address
+
+_MAX_FILE = 64 * 1024
+
+
+class KeyProblem(Exception):
+    """The key cannot be used: what, where, and the remedy. Never holds any part of a secret."""
+
+
+class Signer:
+    """An account that signs transactions. Its repr is its address."""
+
+    __slots__ = ("__account", "address")
+
+    def __init__(self, account: LocalAccount) -> None:
+        self.__account = account
+        self.address: Address = address(account.address)
+
+    def sign(self, transaction: Mapping[str, Any]) -> tuple[Hash, str]:
+        """Hash and raw bytes (0x hex) of the signed transaction."""
+        signed = self.__account.sign_transaction(dict(transaction))
+        return Hash("0x" + signed.hash.hex()), "0x" + signed.raw_transaction.hex()
+
+    def __repr__(self) -> str:
+        return f"Signer({self.address})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a signer is not pickled: its key would leave the process")
+
+
+def load_signer(settings: KeySettings, environment: Mapping[str, str] | None = None) -> Signer:
+    """The signer of the settings. Raises KeyProblem."""
+    env = os.environ if environment is None else environment
+    if settings.env is not None:
+        return Signer(_from_hex(_variable(settings.env, env), f"the environment variable {settings.env}"))
+    if settings.key_file is not None:
+        return Signer(_from_hex(_file(settings.key_file, "key_file"), f"key_file {settings.key_file}"))
+    assert settings.keystore_file is not None
+    password = _variable(settings.password_env, env) if settings.password_env else _file(settings.password_file, "password_file")
+    return Signer(_from_keystore(settings.keystore_file, password))
+
+
+def _from_hex(text: str, where: str) -> LocalAccount:
+    digits = text.strip().removeprefix("0x")
+    if len(digits) != 64:
+        raise KeyProblem(f"{where} holds {len(digits)} characters where a private key has 64 hex digits (with or without 0x)")
+    try:
+        account: LocalAccount = Account.from_key(bytes.fromhex(digits))
+    except Exception:
+        # Whatever the libraries say about it, they may say the key itself.
+        raise KeyProblem(
+            f"{where} holds 64 characters that are no private key: give hex digits of a number within the curve's order"
+        ) from None
+    return account
+
+
+def _from_keystore(path: Path, password: str) -> LocalAccount:
+    try:
+        store = json.loads(_file(path, "keystore_file"))
+        if not isinstance(store, dict) or "crypto" not in {str(k).lower() for k in store}:
+            raise TypeError
+    except (json.JSONDecodeError, TypeError):
+        raise KeyProblem(
+            f"keystore_file {path} is not a version 3 keystore (JSON with a 'crypto' object): make one with `cast wallet import`"
+        ) from None
+    try:
+        account: LocalAccount = Account.from_key(Account.decrypt(store, password))
+    except Exception:
+        raise KeyProblem(f"keystore_file {path} does not open with this password: check password_file or password_env") from None
+    return account
+
+
+def _variable(name: str | None, env: Mapping[str, str]) -> str:
+    value = env.get(name or "", "")
+    if not value:
+        raise KeyProblem(f"the environment variable {name} is not set: set it, or use key_file or keystore_file")
+    return value
+
+
+def _file(path: Path | None, key: str) -> str:
+    assert path is not None
+    try:
+        if path.stat().st_size > _MAX_FILE:
+            raise KeyProblem(f"{key} {path} is larger than {_MAX_FILE} bytes: that is no key")
+        text = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise KeyProblem(
+            f"{key} {path} cannot be read: {error.strerror or type(error).__name__}; check the path and its permissions"
+        ) from None
+    except UnicodeError:
+        raise KeyProblem(f"{key} {path} is not text") from None
+    if not text:
+        raise KeyProblem(f"{key} {path} is empty")
+    return text
