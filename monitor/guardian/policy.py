@@ -27,6 +27,8 @@ DecisionKind = Literal["pause", "shadow", "propose", "refused"]
 CRITICAL = frozenset({"critical", "page"})
 """Severities that may lead to a response: both names of "a person must act now"."""
 MIN_AUTOMATIC = 2
+WITHHELD = 8
+"""Blocks for which the pipeline may hold a transition back: after a reorg nothing is announced at once."""
 KEYS = ("name", "matchers", "target", "mode", "owner", "reason", "agreement")
 
 
@@ -152,8 +154,8 @@ def _objection(response: Response, transition: Transition, agreement: Agreement,
     severity = dict(transition.labels).get("severity", "")
     if transition.cause != "judged":
         return f"the alert fires because of {transition.cause.replace('_', ' ')}, not because a live block was judged"
-    if transition.at != at:
-        return "the alert began to fire at another block than the one that was judged"
+    if not isinstance(transition.at, BlockStamp) or not 0 <= at.number - transition.at.number <= WITHHELD:
+        return "the alert did not begin to fire at the judged block"
     if severity not in CRITICAL:
         return f"the alert's severity is {severity or 'not set'}; only {' or '.join(sorted(CRITICAL))} leads to a response"
     # Shadow mode must say what automatic mode would do, so it is judged by the same conditions.

@@ -1,0 +1,92 @@
+"""How a target is paused, and what can be read about it: the reads of each target, and what they say.
+
+A read that nobody answered makes everything about its target unknown (Unanswered); a contract that reverts or answers
+nonsense is an answer: the reason why something is not ready.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.guardian import contract as guardian
+from monitor.guardian.settings import TargetSettings
+from monitor.model import Address, Call, Code, Read, Reverted, Snapshot, Unanswered
+from monitor.protocols.abi import BadAnswer, Contract, Function
+
+IS_PAUSED = Function.parse("function isPaused() view returns (bool)")
+PAUSED = Function.parse("function paused() view returns (bool)")
+RESUME_SINCE = Function.parse("function getResumeSinceTimestamp() view returns (uint256)")
+HAS_ROLE = Function.parse("function hasRole(bytes32,address) view returns (bool)")
+
+
+@dataclass(frozen=True, slots=True)
+class NoGood:
+    """A contract did not give what was asked: why, in words."""
+
+    reason: str
+
+
+def ask(snapshot: Snapshot, contract: Contract, function: Function, *arguments: Any) -> Any:
+    """The decoded answer, or NoGood where the contract reverted or answered nonsense. Raises Unanswered where nobody answered."""
+    try:
+        return contract.ask(snapshot, function, *arguments)
+    except BadAnswer as bad:
+        return NoGood(str(bad))
+    except Unanswered as missing:
+        if isinstance(missing.answer, Reverted):
+            return NoGood(f"{function.name} on {contract.address} reverted")
+        raise
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One target with its lever. ``lapses``: the pause ends by itself."""
+
+    settings: TargetSettings
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def lapses(self) -> bool:
+        return self.settings.lever == "pauseFor"
+
+    @property
+    def contract(self) -> Contract:
+        return Contract(self.settings.name, self.settings.where)
+
+    @property
+    def is_paused(self) -> Function:
+        return IS_PAUSED if self.lapses else PAUSED
+
+    @property
+    def role(self) -> Function | None:
+        """The getter of the role that may pause; None for a target without roles."""
+        getter = self.settings.role_getter
+        return None if getter is None else Function.parse(f"function {getter}() view returns (bytes32)")
+
+    def reads(self, role: bytes | None, guardian_at: Address) -> list[Read]:
+        """What to read of the target itself. ``role``: the hash that the getter gave before, if it did."""
+        found = [Read(self.settings.where, Code()), self.contract.read(self.is_paused)]
+        if self.lapses:
+            found.append(self.contract.read(RESUME_SINCE))
+        if self.role is not None:
+            found.append(self.contract.read(self.role))
+        if role is not None:
+            found.append(self.contract.read(HAS_ROLE, role, guardian_at))
+        return found
+
+    def paused(self, snapshot: Snapshot) -> bool | NoGood:
+        """Whether the target says that it is paused."""
+        found: bool | NoGood = ask(snapshot, self.contract, self.is_paused)
+        return found
+
+    def resumes_at(self, snapshot: Snapshot) -> int | NoGood | None:
+        """First second at which it is not paused; None for a lever that does not lapse."""
+        return ask(snapshot, self.contract, RESUME_SINCE) if self.lapses else None
+
+    def simulation(self, guardian_at: Address, sender: Address, *, sentinel: bool) -> Read:
+        """The pause itself as a call from its true sender."""
+        return Read(guardian_at, Call(guardian.pause_calldata(self.settings.where, sentinel=sentinel)), caller=sender)
