@@ -1,0 +1,151 @@
+"""The ``network`` settings of the execution side: which chain, which endpoints, how patient we are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from monitor.model import Address, address
+
+MULTICALL3 = address("0xcA11bde05977b3631167028862bE2a173976CA11")
+"""Where Multicall3 lives on mainnet and on most other chains."""
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _checksummed(text: str) -> str:
+    try:
+        return address(text)
+    except (ValueError, TypeError):
+        raise ValueError(f"{text!r} is not an address: give 20 bytes as 0x hex, e.g. {MULTICALL3}") from None
+
+
+class _Strict(BaseModel):
+    """Unknown keys are refused. Inputs never show in errors, because a URL may hold a key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class EndpointSettings(_Strict):
+    """One JSON-RPC endpoint. Give ``url`` or ``url_file`` (a file that holds the URL), the same for the WebSocket."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    ws_url: SecretStr | None = None
+    ws_url_file: Path | None = None
+    operator: str = ""
+    """Who runs it: endpoints of one operator are one opinion to whoever asks for distinct operators. Default: the name."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Sent with every request, for instance ``Authorization``."""
+
+    @model_validator(mode="after")
+    def _urls(self) -> EndpointSettings:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError(f"endpoint {self.name}: give either url or url_file")
+        if self.ws_url is not None and self.ws_url_file is not None:
+            raise ValueError(f"endpoint {self.name}: give either ws_url or ws_url_file, not both")
+        self._checked("url", self.http, ("http", "https"))
+        if (ws := self.ws) is not None:
+            self._checked("ws_url", ws, ("ws", "wss"))
+        return self
+
+    def _checked(self, key: str, url: str, schemes: tuple[str, ...]) -> None:
+        try:
+            parts = urlsplit(url)
+            fine = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            fine = False
+        if not fine:
+            raise ValueError(f"endpoint {self.name}: {key} must be {' or '.join(s + '://' for s in schemes)}host[:port][/path]")
+
+    def _secret(self, key: str, text: SecretStr | None, file: Path | None) -> str | None:
+        if file is None:
+            return None if text is None else text.get_secret_value().strip()
+        try:
+            return file.read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            raise ValueError(f"endpoint {self.name}: cannot read {key}_file {file}: {type(error).__name__}") from None
+
+    @property
+    def http(self) -> str:
+        """The URL with its credentials: for the client only, never for a message."""
+        return self._secret("url", self.url, self.url_file) or ""
+
+    @property
+    def ws(self) -> str | None:
+        """The WebSocket URL with its credentials, or None."""
+        return self._secret("ws_url", self.ws_url, self.ws_url_file)
+
+    @property
+    def run_by(self) -> str:
+        return self.operator or self.name
+
+
+class NetworkSettings(_Strict):
+    """One chain and the endpoints through which we see it."""
+
+    chain_id: int = Field(1, gt=0)
+    genesis_time: int = Field(1606824023, ge=0)
+    """Beacon genesis, Unix seconds: slot 0."""
+    slot_seconds: int = Field(12, gt=0)
+    block_seconds: Seconds = 12.0
+    """The usual time between blocks (1 on the embedded chain)."""
+    wall_clock: bool = True
+    """Block timestamps follow the wall clock. False on a chain whose time can be warped."""
+    execution: tuple[EndpointSettings, ...] = Field(min_length=1)
+    history_blocks: int = Field(120, ge=1)
+    """Blocks back from the head whose state an endpoint can still read (a full node keeps 128)."""
+    request_seconds: Seconds = 3.0
+    """How long one request may take."""
+    block_deadline_seconds: Seconds = 4.0
+    """How long all reads of a block may take; what is not decided then is failed."""
+    catch_up_seconds: Seconds = 60.0
+    """How long the logs of many missed blocks may take."""
+    multicall: Annotated[str, AfterValidator(_checksummed)] = MULTICALL3
+    multicall_gas: int = Field(30_000_000, ge=1_000_000)
+    """Gas of one eth_call; geth allows 50 million."""
+    multicall_call_gas: int = Field(150_000, ge=21_000)
+    """Gas that one read is expected to need at most: calls per chunk = multicall_gas / multicall_call_gas."""
+    batch_items: int = Field(100, ge=1)
+    """Calls in one JSON-RPC batch; halved for an endpoint that refuses the size."""
+    log_blocks: int = Field(10_000, ge=1)
+    """Blocks in one eth_getLogs range at most; shrinks and grows with what the endpoint allows."""
+    max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+
+    @field_validator("execution")
+    @classmethod
+    def _distinct(cls, endpoints: tuple[EndpointSettings, ...]) -> tuple[EndpointSettings, ...]:
+        names = [e.name for e in endpoints]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"two endpoints are named {', '.join(twice)}: every endpoint needs a name of its own")
+        urls = [e.http for e in endpoints]
+        for i, url in enumerate(urls):
+            if url in urls[:i]:
+                raise ValueError(f"endpoints {names[urls.index(url)]} and {names[i]} have the same URL: one node would vote twice")
+        return endpoints
+
+    @property
+    def multicall_address(self) -> Address:
+        return Address(self.multicall)
+
+    def warnings(self) -> list[str]:
+        """What is allowed but weakens the majority vote; logged at start."""
+        return list(_warnings(self.execution))
+
+
+def _warnings(endpoints: Sequence[EndpointSettings]) -> list[str]:
+    found: list[str] = []
+    n = len(endpoints)
+    if n == 1:
+        found.append("one execution endpoint: whatever it says is believed; configure three of different operators")
+    elif n % 2 == 0:
+        found.append(f"{n} execution endpoints stand no more faults than {n - 1}: configure an odd number")
+    operators = {e.run_by for e in endpoints}
+    if n > 1 and len(operators) < n:
+        found.append(f"{n} execution endpoints but {len(operators)} operators: endpoints of one operator fail and err together")
+    return found
