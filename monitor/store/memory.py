@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model import Labels, Layout, LayoutId
+from monitor.model import Labels, LayoutId
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,6 @@ class Base:
 
 @dataclass(slots=True)
 class Memory:
-    """``bases`` by collector and scope; ``layouts`` by id."""
+    """``bases`` by collector and scope."""
 
     bases: dict[tuple[str, Labels], Base] = field(default_factory=dict)
-    layouts: dict[LayoutId, Layout] = field(default_factory=dict)

@@ -78,7 +78,7 @@ class Store:
                 if conn.dialect.name == "sqlite":
                     conn.exec_driver_sql("PRAGMA query_only=ON")
                 try:
-                    yield Unit(conn, self.memory, writable=False)
+                    yield Unit(conn, self.memory)
                 finally:
                     if conn.dialect.name == "sqlite":
                         conn.exec_driver_sql("PRAGMA query_only=OFF")

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 class Unit:
     """One transaction. ``conn`` is SQLAlchemy Core's connection; commit and rollback are the store's business.
 
-    ``memory`` is what the process remembers of committed rows (encoders' bases, layouts). It may be changed only by
+    ``memory`` is what the process remembers of committed rows (bases of frames). It may be changed only by
     ``on_commit`` functions, so that a rollback leaves it true.
     """
 
     conn: Connection
     memory: Memory
     lease: Lease | None = None
-    writable: bool = True
     _after: list[Callable[[], None]] = field(default_factory=list)
 
     @property

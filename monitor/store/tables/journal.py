@@ -22,9 +22,9 @@ def _seq() -> Any:
 class JournalRow(SQLModel, table=True):
     """One judged moment or one thing that happened between them.
 
-    ``kind``: block, tick (judged without a new head), rewind (the chain took back what came after the block), gap (blocks
-    ``first`` to ``last`` of ``details`` were never read), rules (another rule set from here on). The block's columns are
-    the judged block; of a tick, gap or rules entry the last block; of a rewind the block that stays. ``timestamp`` is the
+    ``kind``: block, tick (judged without a new head), rewind (the chain took back what came after the block), gap (the blocks
+    in ``details`` were never read), lost (the whole branch is gone), rules (another rule set from here on). The block's
+    columns are the judged block; of a rewind the block that stays; else the last block. ``timestamp`` is the
     moment's block time. ``orphaned_by``: ``seq`` of the rewind that took this entry back.
     """
 
@@ -114,6 +114,7 @@ class CollectorStateRow(SQLModel, table=True):
 
     collector: str = Field(primary_key=True)
     seq: int = _seq()
+    digest: str
     known: str = Field(sa_type=PackedText)
 
 
