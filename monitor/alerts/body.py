@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.alerts.desk import ActiveSilence, Episode, OpenIncident
+from monitor.model import Labels
 
 MAX_ALERTS = 40
 """Alerts that a body tells in full; the rest is counted in ``more``."""
@@ -95,9 +96,9 @@ def state(episodes: Iterable[Episode]) -> str:
 def in_order(episodes: Iterable[Episode]) -> list[Episode]:
     """Firing first, then the worst, then the oldest."""
 
-    def rank(e: Episode) -> tuple[bool, int, int, str]:
+    def rank(e: Episode) -> tuple[bool, int, int, Labels, str]:
         word = dict(e.labels).get("severity", "")
-        return not e.firing, SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES), e.since_timestamp, e.episode
+        return not e.firing, SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES), e.since_timestamp, e.labels, e.episode
 
     return sorted(episodes, key=rank)
 

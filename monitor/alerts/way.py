@@ -183,7 +183,7 @@ def _essence(desk: Desk, incident: OpenIncident) -> dict[str, Any]:
             key: [m.episode.state, m.episode.since_hash, m.episode.unknown_since if m.episode.firing else None, m.life]
             for key, m in incident.members.items()
         },
-        "silenced": {key: [s.id, s.who, s.until] for key, s in _silenced_members(desk, incident).items()},
+        "silenced": {key: [s.id, s.who, s.until, s.why] for key, s in _silenced_members(desk, incident).items()},
         "acknowledged": incident.acknowledged_by,
     }
 
@@ -201,8 +201,8 @@ def _difference(incident: OpenIncident, new: Mapping[str, Any]) -> list[str]:
         elif episode.firing and before[1] != episode.since_hash:
             lines.append(f"Still firing after a reorganisation, now since block {episode.since_number}: {summary(episode)}")
     if new["silenced"] and not told.get("silenced"):
-        _, who, until = next(iter(new["silenced"].values()))
-        lines.append(f"Silenced by {who} until {moment(until)}.")
+        _, who, until, why = next(iter(new["silenced"].values()))
+        lines.append(f"Silenced by {who} until {moment(until)}: {why}")
     elif told.get("silenced") and not new["silenced"] and not _over(incident):
         lines.append("No longer silenced.")
     return lines

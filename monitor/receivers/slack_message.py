@@ -90,7 +90,10 @@ def _incident(body: Mapping[str, Any]) -> SlackMessage:
 def _note(body: Mapping[str, Any]) -> SlackMessage:
     lines = [_line(line, 400) for line in body["note"]["lines"]]
     text = cut("\n".join(lines), SECTION_LIMIT)
-    return SlackMessage(cut(f"{_sign(body)} {text}", TEXT_LIMIT), (_section(f"{_sign(body)} {text}"),))
+    if body["state"] != "firing" or body["note"]["broadcast"]:
+        text = f"{_sign(body)} {text}"
+    text = text.strip() or "(nothing that can be shown)"
+    return SlackMessage(cut(text, TEXT_LIMIT), (_section(text),))
 
 
 def _sign(body: Mapping[str, Any]) -> str:
