@@ -15,13 +15,15 @@ What is not listed is not approved. Accounts are compared as sets.
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+
+import yaml
 
 from monitor.model import Address
 from monitor.protocols import entries
@@ -160,8 +162,10 @@ def _render_contract(name: str, contract: ContractBaseline) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    """Plain where YAML surely reads it as the same text, else quoted (JSON's strings are YAML's)."""
-    return text if _PLAIN.fullmatch(text) and text.lower() not in _SPECIAL else json.dumps(text)
+    """Plain where YAML surely reads it as the same text, else in double quotes."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _SPECIAL:
+        return text
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).strip()
 
 
 def _head(text: str) -> str:

@@ -7,17 +7,19 @@ never a zero. Answers are checked strictly: every bit of a word counts, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+import structlog
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from monitor.model import Address, Call, Failed, Log, Read, Reverted, Snapshot, Unanswered, address
 
+logger = structlog.get_logger()
 _WORD = 32
 _TYPE = re.compile(r"(?:uint|int|bytes|address|bool|string)[0-9]*")
 
@@ -167,6 +169,31 @@ class Events:
             return contract, event, event.decode(log)
         except ValueError as error:
             raise BadAnswer(contract.name, event.name, log.data, str(error)) from None
+
+    def scan(self, logs: Iterable[Log]) -> list[Seen]:
+        """All logs that are ours, in order. An unreadable one is reported and left out: it must not hide the others."""
+        found = []
+        for entry in logs:
+            try:
+                match = self.find(entry)
+            except BadAnswer as bad:
+                logger.warning(
+                    "protocols.log_unreadable", contract=bad.contract, event_name=bad.member, tx=entry.tx, seq=entry.seq, reason=str(bad)
+                )
+                continue
+            if match is not None:
+                found.append(Seen(entry, *match))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A log that is one of ours."""
+
+    log: Log
+    contract: Contract
+    event: EventType
+    values: dict[str, Any]
 
 
 def selector(signature: str) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.model import Address, Read, Snapshot
+from monitor.model import Address, Log, Read, Snapshot
 from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function
 from monitor.protocols.signals import AccountingReading, Rebase
 
@@ -58,15 +58,18 @@ class LidoAccounting:
         )
 
     def rebases(self, snapshot: Snapshot) -> Sequence[Rebase]:
-        """In chain order. Raises Unanswered when the logs are not agreed; BadAnswer for a rebase without shares or ether."""
-        events, found = Events((self.token, REBASED)), []
-        for log in snapshot.logs_of(self.token.address):
-            event = events.find(log)
-            if event is None:
-                continue
-            v = event[2]
-            if 0 in (v["preTotalShares"], v["preTotalEther"], v["postTotalShares"]):
-                raise BadAnswer(self.token.name, REBASED.name, log.data, "shares and ether above zero")
-            totals = (v["preTotalShares"], v["preTotalEther"], v["postTotalShares"], v["postTotalEther"], v["sharesMintedAsFees"])
-            found.append(Rebase(v["reportTimestamp"], v["timeElapsed"], *totals, log))
-        return found
+        """In chain order. Raises Unanswered when the logs are not agreed."""
+        return [_rebase(s.values, s.log) for s in Events((self.token, REBASED)).scan(snapshot.logs_of(self.token.address))]
+
+
+def _rebase(values: Mapping[str, int], log: Log) -> Rebase:
+    return Rebase(
+        values["reportTimestamp"],
+        values["timeElapsed"],
+        values["preTotalShares"],
+        values["preTotalEther"],
+        values["postTotalShares"],
+        values["postTotalEther"],
+        values["sharesMintedAsFees"],
+        log,
+    )

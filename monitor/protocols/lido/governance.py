@@ -39,19 +39,15 @@ class LidoChanges:
         return self._events.addresses
 
     def changes(self, snapshot: Snapshot) -> Sequence[Change]:
-        """In chain order. Raises Unanswered when the logs are not agreed, BadAnswer for a log of the wrong shape."""
+        """In chain order. Raises Unanswered when the logs are not agreed."""
         found: list[Change | None] = []
-        for log in snapshot.logs_of(*self.watches):
-            match = self._events.find(log)
-            if match is None:
-                continue
-            contract, event, values = match
-            if event in (SET_PERMISSION, CHANGE_MANAGER):
-                found.append(self._permission(event, values, log))
-            elif event == SET_APP:
-                found.append(self._app(values, log))
+        for seen in self._events.scan(snapshot.logs_of(*self.watches)):
+            if seen.event in (SET_PERMISSION, CHANGE_MANAGER):
+                found.append(self._permission(seen.event, seen.values, seen.log))
+            elif seen.event == SET_APP:
+                found.append(self._app(seen.values, seen.log))
             else:
-                found.append(change(self._guarded[contract.name], event, values, log))
+                found.append(change(self._guarded[seen.contract.name], seen.event, seen.values, seen.log))
         return [c for c in found if c is not None]
 
     def _permission(self, event: EventType, values: Mapping[str, Any], log: Log) -> RoleChange | None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from monitor.model import Address, Log, Read, Snapshot
-from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function, selector
+from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function, Seen, selector
 from monitor.protocols.signals import CurrentFrame, Happening, Numbering, OracleMoments, OracleReading
 
 FRAME = Function.parse("function getCurrentFrame() view returns (uint256 refSlot, uint256 reportProcessingDeadlineSlot)")
@@ -161,21 +161,20 @@ class LidoOracle:
     def moments(self, snapshot: Snapshot) -> OracleMoments:
         """Raises Unanswered when the logs are not agreed."""
         agreed, processed = [], []
-        for log, event, values in self._found(snapshot):
-            if event == CONSENSUS_REACHED:
-                agreed.append((values["refSlot"], log.block.timestamp))
-            elif event == PROCESSING_STARTED:
-                processed.append((values["refSlot"], log.block.timestamp))
+        for seen in self._found(snapshot):
+            if seen.event == CONSENSUS_REACHED:
+                agreed.append((seen.values["refSlot"], seen.log.block.timestamp))
+            elif seen.event == PROCESSING_STARTED:
+                processed.append((seen.values["refSlot"], seen.log.block.timestamp))
         return OracleMoments(tuple(agreed), tuple(processed))
 
     def happenings(self, snapshot: Snapshot) -> Sequence[Happening]:
         """Reports, members' reports, warnings and changes of the committee. Raises Unanswered when the logs are not agreed."""
-        found = (self._happening(log, event, values) for log, event, values in self._found(snapshot))
+        found = (self._happening(s.log, s.event, s.values) for s in self._found(snapshot))
         return [h for h in found if h is not None]
 
-    def _found(self, snapshot: Snapshot) -> list[tuple[Log, EventType, dict[str, Any]]]:
-        matches = ((log, self._events.find(log)) for log in snapshot.logs_of(*self.watches))
-        return [(log, match[1], match[2]) for log, match in matches if match is not None]
+    def _found(self, snapshot: Snapshot) -> list[Seen]:
+        return self._events.scan(snapshot.logs_of(*self.watches))
 
     def _happening(self, log: Log, event: EventType, values: Mapping[str, Any]) -> Happening | None:
         details = {k: "0x" + v.hex() if isinstance(v, bytes) else str(v) for k, v in values.items()}

@@ -1,0 +1,49 @@
+"""What we say about ourselves."""
+
+from __future__ import annotations
+
+from monitor.collectors.own import FAMILIES, DeliveryFacts, EndpointFacts, OwnFacts, ScopeHealth, own_frames
+from monitor.model import Ok, Tick
+from tests.collectors.lido_state import stamp, values
+
+ENDPOINTS = (
+    EndpointFacts("one", True, 0, {"timeout": 2}, 0, False),
+    EndpointFacts("two", False, None, {"timeout": 5, "rpc": 1}, 3, True),
+)
+SCOPES = (ScopeHealth("queue", "lido", 3, True), ScopeHealth("contracts", "lido", 5, True), ScopeHealth("contracts", "lido", 200, False))
+FACTS = OwnFacts(
+    ENDPOINTS, 1, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
+)  # fmt: skip
+
+
+def test_facts_become_series() -> None:
+    frame = own_frames(FACTS, stamp(9, 1_700_000_000))
+    found = values(frame)
+    assert isinstance(frame.status, Ok)
+    assert found["stakewarden_blind", "contracts", "lido"] == 1
+    assert found["stakewarden_blind", "queue", "lido"] == 0
+    assert found["stakewarden_frame_age_seconds", "contracts", "lido"] == 200
+    assert found["stakewarden_frames_failed_total", "queue", "lido", "disputed"] == 4
+    assert found["stakewarden_endpoints_agreeing_ratio",] == 0.5
+    assert found["stakewarden_endpoint_errors_total", "two", "rpc"] == 1
+    assert ("stakewarden_endpoint_lag_blocks", "two") not in found
+    assert found["stakewarden_delivery_oldest_seconds", "slack"] == 12.5
+    declared = {f.name: {label.name: label.values for label in f.labels} for f in FAMILIES}
+    for series in frame.layout.series:
+        assert dict(series.labels).keys() == declared[series.family].keys()
+        assert all(declared[series.family][k] is None or v in (declared[series.family][k] or ()) for k, v in series.labels)
+    assert {s.family for s in frame.layout.series} == set(declared)
+
+
+def test_a_tick_is_admitted_as_a_tick_and_read_at_the_last_block() -> None:
+    tick = Tick(stamp(9, 1_700_000_000), 1_700_000_024)
+    frame = own_frames(FACTS, tick)
+    assert frame.admitted == tick
+    assert frame.read_at == tick.last
+
+
+def test_a_scope_that_never_had_a_frame_has_no_age() -> None:
+    found = values(own_frames(OwnFacts((), 0, (ScopeHealth("queue", "lido", None, False),)), stamp(9, 1_700_000_000)))
+    assert found["stakewarden_blind", "queue", "lido"] == 1
+    assert ("stakewarden_frame_age_seconds", "queue", "lido") not in found
+    assert ("stakewarden_endpoints_agreeing_ratio",) not in found
