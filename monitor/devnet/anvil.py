@@ -72,11 +72,12 @@ class Anvil:
         atexit.register(self.stop)
 
     @classmethod
-    def start(cls, *, binary: Path | None = None, port: int = 0, timeout: float = 20.0) -> Self:
-        """Start anvil on a free port (or ``port``) and wait until it answers."""
+    def start(cls, *, binary: Path | None = None, port: int = 0, timestamp: int | None = None, timeout: float = 20.0) -> Self:
+        """Start anvil on a free port (or ``port``), its clock at ``timestamp`` (now), and wait until it answers."""
         command = [
             str(binary or find_binary()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
             "--accounts", str(ACCOUNTS), "--mnemonic", MNEMONIC, "--no-mining", "--order", "fifo", "--gas-limit", "300000000",
+            *(["--timestamp", str(timestamp)] if timestamp is not None else []),
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
         lines: deque[str] = deque(maxlen=50)

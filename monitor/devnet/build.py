@@ -59,7 +59,7 @@ class Artifact:
 
     def create(self, *args: Any) -> str:
         """Data of the transaction that deploys it."""
-        inputs = next((item["inputs"] for item in self.abi if item["type"] == "constructor"), [])
+        inputs: list[dict[str, Any]] = next((item["inputs"] for item in self.abi if item["type"] == "constructor"), [])
         return "0x" + (self.bytecode + encode(types_of(inputs), args)).hex()
 
     def data(self, function: str, *args: Any) -> str:
@@ -146,6 +146,8 @@ def _sources(contracts: Path) -> Iterator[Path]:
 
 def _forge_build(contracts: Path) -> None:
     command = [str(find_binary(contracts, "forge")), "build", "--skip", "test", "--color", "never"]
-    done = subprocess.run(command, cwd=contracts, capture_output=True, text=True, env={**os.environ, "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1"})
+    done = subprocess.run(
+        command, cwd=contracts, capture_output=True, text=True, env={**os.environ, "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1"}
+    )
     if done.returncode != 0:
         raise BuildFailed(f"forge could not compile the contracts under {contracts}:\n{done.stdout}{done.stderr}")

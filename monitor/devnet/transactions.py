@@ -59,7 +59,9 @@ def send(rpc: Rpc, transactions: Sequence[Transaction], *, timeout: float = 15.0
         if all(receipts):
             break
         if time.monotonic() > deadline:
-            raise TransactionFailed(f"{receipts.count(None)} of {len(hashes)} transactions were not mined within {timeout} s: does the chain mine?")
+            raise TransactionFailed(
+                f"{receipts.count(None)} of {len(hashes)} transactions were not mined within {timeout} s: does the chain mine?"
+            )
         time.sleep(0.02)
     for tx, receipt in zip(transactions, receipts, strict=True):
         if receipt["status"] != "0x1":

@@ -1,0 +1,240 @@
+"""What people and protocols do on the devnet's chain, as plain functions over a running :class:`World`.
+
+Each waits until it is mined and raises ``TransactionFailed`` if it reverted. ``account`` arguments are addresses
+(``world.account("staker_0")``). Reports are in ``reports``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from monitor.devnet import reports
+from monitor.devnet.deploy import role
+from monitor.devnet.transactions import Receipt, Transaction, ether
+from monitor.devnet.world import World
+
+MAX_REQUEST = 1000 * 10**18
+"""Largest withdrawal request: bigger ones are split into several ids."""
+REQUESTS_A_TRANSACTION = 50
+EVERYTHING = 2**256 - 1
+ZERO_ADDRESS = "0x" + "00" * 20
+
+# ---------------------------------------------------------------- staking and withdrawing
+
+
+def stake(world: World, account: str, wei: int) -> Receipt:
+    """Stake ether; the account gets it as a gift first if it has too little."""
+    if world.balance(account) < wei + ether(10):
+        world.anvil.set_balance(account, wei + ether(1000))
+    return world.send(world["lido"].tx(account, "submit", ZERO_ADDRESS, value=wei))[0]
+
+
+def request_withdrawals(world: World, account: str, amounts: Sequence[int]) -> list[int]:
+    """Request withdrawals of stETH; the new request ids are returned."""
+    queue, lido = world["withdrawal_queue"], world["lido"]
+    transactions = []
+    if lido.read("allowance", account, queue.address) < sum(amounts):
+        transactions.append(lido.tx(account, "approve", queue.address, EVERYTHING))
+    for start in range(0, len(amounts), REQUESTS_A_TRANSACTION):
+        part = list(amounts[start : start + REQUESTS_A_TRANSACTION])
+        transactions.append(queue.tx(account, "requestWithdrawals", part, account))
+    receipts = world.send(*transactions)
+    return [args["requestId"] for receipt in receipts for name, args in queue.events(receipt) if name == "WithdrawalRequested"]
+
+
+def flood(world: World, account: str, wei: int) -> list[int]:
+    """Request a great amount at once, in as many ids of the largest size as it takes; missing stETH is staked first."""
+    held = world["lido"].read("balanceOf", account)
+    if held < wei:
+        # Shares round down: a little more than is missing.
+        stake(world, account, wei - held + ether(0.001))
+    whole, remainder = divmod(wei, MAX_REQUEST)
+    return request_withdrawals(world, account, [MAX_REQUEST] * whole + ([remainder] if remainder >= 100 else []))
+
+
+def claim(world: World, account: str, ids: Sequence[int]) -> Receipt:
+    """Claim finalized requests of an account."""
+    queue = world["withdrawal_queue"]
+    ordered = sorted(ids)
+    hints = queue.read("findCheckpointHints", ordered, 1, queue.read("getLastCheckpointIndex"))
+    return world.send(queue.tx(account, "claimWithdrawals", ordered, list(hints)))[0]
+
+
+def deposit(world: World, wei: int) -> Receipt:
+    """The staking router takes buffered ether for validators."""
+    router = world.account("staking_router")
+    return world.send(world["lido"].tx(router, "withdrawDepositableEther", wei, wei // ether(32)))[0]
+
+
+def exit_validators(world: World, wei: int) -> int:
+    """Validators exit: ether arrives in the withdrawal vault, without an event. Pass the amount on to the next report's ``exits``."""
+    vault = world["withdrawal_vault"].address
+    world.anvil.set_balance(vault, world.balance(vault) + wei)
+    return wei
+
+
+def earn(world: World, wei: int) -> Receipt:
+    """Priority fees and MEV rewards arrive in the execution rewards vault."""
+    giver = world.account("staker_0")
+    world.anvil.set_balance(giver, world.balance(giver) + wei)
+    return world.send(Transaction(giver, world["el_rewards_vault"].address, "0x", wei))[0]
+
+
+# ---------------------------------------------------------------- time and the daily report
+
+
+def warp_to_next_frame(world: World, seconds_after: int = 0) -> int:
+    """Go to the next frame's first slot, or so many seconds after it; the block's timestamp is returned."""
+    _, deadline_slot = world["hash_consensus_ao"].read("getCurrentFrame")
+    target = world.time_of(deadline_slot + 1) + seconds_after
+    return world.warp(max(0, target - world.now()))
+
+
+def heartbeat(world: World) -> list[Receipt]:
+    """Do the frame's report if it is due and was not delivered; validators exit for what the queue lacks. Else do nothing.
+
+    A healthy oracle waits until the reference epoch is finalized, so a report is due a while after the reference slot.
+    """
+    ref_slot, _ = world["hash_consensus_ao"].read("getCurrentFrame")
+    if reports.reported(world) or world.now() < world.time_of(ref_slot) + reports.FINALIZATION_DELAY:
+        return []
+    owed = world["withdrawal_queue"].read("unfinalizedStETH")
+    lacking = owed - world["lido"].read("getWithdrawalsReserve") - world.balance(world["withdrawal_vault"].address)
+    return reports.report(world, exits=exit_validators(world, lacking) if lacking > 0 else 0)
+
+
+def live_through(world: World, frames: int) -> None:
+    """Warp through frames, with a healthy report in each."""
+    for _ in range(frames):
+        warp_to_next_frame(world, reports.FINALIZATION_DELAY + 60)
+        heartbeat(world)
+
+
+# ---------------------------------------------------------------- half reports
+
+
+def agree_only(world: World, **how: Any) -> reports.Report:
+    """The committee agrees, and nobody delivers: what a report that the checks would refuse looks like."""
+    prepared = reports.build(world, **how)
+    world.send(*reports.votes(world, prepared))
+    return prepared
+
+
+def deliver_main_only(world: World, **how: Any) -> reports.Report:
+    """The report with its rebase is delivered, its extra data is not."""
+    prepared = reports.build(world, **how)
+    world.send(*reports.votes(world, prepared), *reports.main_data(world, prepared))
+    return prepared
+
+
+def deliver(world: World, prepared: reports.Report) -> list[Receipt]:
+    """Deliver what :func:`agree_only` left."""
+    return world.send(*reports.main_data(world, prepared), *reports.rest(world, prepared))
+
+
+def deliver_extra(world: World, prepared: reports.Report) -> list[Receipt]:
+    """Deliver what :func:`deliver_main_only` left."""
+    return world.send(*reports.rest(world, prepared))
+
+
+def dissent(world: World, member: str, vote: bytes) -> Receipt:
+    """A member votes for another hash in the current frame."""
+    prepared = reports.build(world)
+    return world.send(*reports.votes(world, prepared, [member], vote=vote))[0]
+
+
+# ---------------------------------------------------------------- roles and upgrades
+
+
+def grant_role(world: World, contract: str, role_name: str, account: str) -> Receipt:
+    """The contract's admin grants a role (``DEFAULT_ADMIN_ROLE``, ``PAUSE_ROLE``, ...)."""
+    return world.send(grant_tx(world, contract, role_name, account))[0]
+
+
+def revoke_role(world: World, contract: str, role_name: str, account: str) -> Receipt:
+    """The contract's admin revokes a role."""
+    return world.send(_by_admin(world, contract, "revokeRole", role(role_name), account))[0]
+
+
+def grant_tx(world: World, contract: str, role_name: str, account: str) -> Transaction:
+    """The transaction of :func:`grant_role`, not sent: for a reorg that brings it in, or leaves it out."""
+    return _by_admin(world, contract, "grantRole", role(role_name), account)
+
+
+def upgrade(world: World, contract: str, implementation: str | None = None) -> Receipt:
+    """The proxy's admin puts another implementation behind it: the spare one that lies ready, unless given."""
+    new = implementation or world.deployment.spare_implementations[contract]
+    return world.send(_proxy_tx(world, contract, "proxy__upgradeTo", new))[0]
+
+
+def restore(world: World, contract: str) -> Receipt:
+    """Undo :func:`upgrade`."""
+    return upgrade(world, contract, world.deployment.implementations[contract])
+
+
+def mint_unbacked(world: World, account: str, shares: int) -> Receipt:
+    """Shares without ether behind them, by the stand-in's back door: the share rate drops between reports."""
+    return world.send(world["lido"].tx(account, "devMintUnbacked", account, shares))[0]
+
+
+def burn_unbacked(world: World, account: str, shares: int) -> Receipt:
+    """Undo :func:`mint_unbacked`."""
+    return world.send(world["lido"].tx(account, "devBurn", account, shares))[0]
+
+
+# ---------------------------------------------------------------- pauses
+
+
+def pause_queue(world: World, seconds: int) -> Receipt:
+    """The circuit breaker pauses the withdrawal queue."""
+    return world.send(world["withdrawal_queue"].tx(world.account("circuit_breaker"), "pauseFor", seconds))[0]
+
+
+def resume_queue(world: World) -> Receipt:
+    """The reseal manager resumes the withdrawal queue."""
+    return world.send(world["withdrawal_queue"].tx(world.account("reseal_manager"), "resume"))[0]
+
+
+def pause_vault(world: World) -> Receipt:
+    """A person with GUARDIAN_ROLE pauses the vault through the guardian."""
+    return world.send(world["guardian"].tx(world.account("guardian_person"), "pauseTarget", world["vault"].address))[0]
+
+
+def resume_vault(world: World) -> Receipt | None:
+    """Governance resumes the vault; nothing is done if it is not paused."""
+    if not world["vault"].read("isPaused"):
+        return None
+    return world.send(world["vault"].tx(world.account("governance"), "resume"))[0]
+
+
+def rearm(world: World, budget: int = 1) -> None:
+    """After a pause: governance resumes the vault, arms it again and gives the sentinels their budget back."""
+    resume_vault(world)
+    guardian, governance = world["guardian"], world.account("governance")
+    arm = guardian.tx(governance, "arm", world["vault"].address)
+    world.send(arm, guardian.tx(governance, "setSentinelBudget", budget))
+
+
+# ---------------------------------------------------------------- reorgs
+
+
+def reorg(world: World, depth: int, pairs: Sequence[tuple[Transaction, int]] = ()) -> None:
+    """Replace the last ``depth`` blocks by as many new ones. Their transactions are orphaned, so a grant in them never
+    happened; ``pairs`` are transactions to mine instead, each with its new block (0 is the first)."""
+    world.anvil.reorg(depth, [(tx.fields(), block) for tx, block in pairs])
+
+
+# ---------------------------------------------------------------- inside
+
+
+def _by_admin(world: World, contract: str, function: str, *args: Any) -> Transaction:
+    if contract in ("vault", "guardian"):
+        return world[contract].tx(world.account("governance"), function, *args)
+    return world.by_agent(contract, function, *args)
+
+
+def _proxy_tx(world: World, contract: str, function: str, *args: Any) -> Transaction:
+    call = bytes.fromhex(world.compiled["OssifiableProxy"].data(function, *args)[2:])
+    target = world.deployment.contracts[contract]
+    return world["agent"].tx(world.account("governance"), "execute", target, 0, call)
