@@ -34,6 +34,7 @@ class SlackSettings(BaseModel):
 
     ``settle_seconds``: how long a request whose answer never came may still arrive. ``when_blind``: what to do after an unknown
     outcome when the token cannot read the channel: send again (at least once) or wait for a person (at most once).
+    ``posts_a_second``: Slack takes about one a second and channel, and 50 edits and look-ups a minute; raise it for the embedded chain alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +49,7 @@ class SlackSettings(BaseModel):
     settle_seconds: float = Field(default=30.0, ge=0, le=600)
     lookback_seconds: float = Field(default=60.0, ge=10, le=3600)
     when_blind: Literal["resend", "hold"] = "resend"
+    posts_a_second: float = Field(default=1.0, gt=0)
 
     @model_validator(mode="after")
     def _one_token(self) -> SlackSettings:
@@ -98,7 +100,8 @@ class SlackReceiver:
         self.name = settings.name
         self._settings = settings
         self._now = now
-        self._posts, self._edits, self._reads = Bucket(1.0, 3), Bucket(0.8, 5), Bucket(0.8, 5)
+        rate = settings.posts_a_second
+        self._posts, self._edits, self._reads = Bucket(rate, 3), Bucket(0.8 * rate, 5), Bucket(0.8 * rate, 5)
         self._made: AsyncWebClient | None = None
 
     def __repr__(self) -> str:

@@ -55,6 +55,7 @@ def engine_at(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _plain(dbapi: Any, _: Any) -> None:
         dbapi.isolation_level = None
+        dbapi.execute("PRAGMA synchronous=OFF")
 
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:
