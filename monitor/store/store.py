@@ -7,18 +7,21 @@ the command line and replays call the very same functions without an event loop.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from monitor.store import lease as leases
+from monitor.store import migrations
 from monitor.store.engine import READ_ONLY, make_engine, parse, shown
-from monitor.store.errors import Unreachable
+from monitor.store.errors import SchemaMismatch, StoreError, Unreachable
 from monitor.store.lease import Lease
 from monitor.store.memory import Memory
 from monitor.store.tables import METADATA
@@ -47,7 +50,7 @@ class Store:
         try:
             with engine.connect():
                 pass
-        except OperationalError as error:
+        except DBAPIError as error:
             engine.dispose()
             raise Unreachable(_reason(error), shown(parsed), "see that the server runs and that store.url is right") from None
         return cls(engine)
@@ -109,6 +112,62 @@ class Store:
         with self.engine.begin() as conn:
             METADATA.create_all(conn)
 
+    def migrate(self) -> str:
+        """Bring the schema to this version's, all or nothing, one process at a time; the revision it is at.
+
+        Raises SchemaMismatch when a newer version of Stakewarden wrote the schema.
+        """
+        with self.engine.connect() as conn, _no_cascades(conn), conn.begin():
+            self._refuse_newer(conn)
+            before = migrations.current(conn)
+            migrations.upgrade(conn)
+            if broken := _broken_references(conn):
+                raise SchemaMismatch(f"after the upgrade {broken[0]}", self.where, "nothing was changed; please report this")
+        if before != (now := migrations.head()):
+            _log.info("store.migrated", store=self.where, before=before, now=now)
+        return now
+
+    def check(self) -> list[str]:
+        """What is wrong with the database, in words; empty when nothing is. Reads all of a SQLite file."""
+        found = []
+        with self.engine.connect() as conn:
+            at, head = migrations.current(conn), migrations.head()
+            if at != head:
+                found.append(f"the schema is at revision {at or 'none'}, this version works with {head}: run `stakewarden db migrate`")
+            else:
+                found += [f"the schema differs from revision {head}: {each}" for each in migrations.differences(conn)]
+            if conn.dialect.name == "sqlite":
+                found += [f"SQLite: {row[0]}" for row in conn.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
+                found += [
+                    f"SQLite: row {row[1]} of {row[0]} refers to a missing row of {row[2]}"
+                    for row in conn.exec_driver_sql("PRAGMA foreign_key_check")
+                ]
+        return found
+
+    def backup(self, path: Path) -> None:
+        """Copy a SQLite database, while it is used, to a new file. Raises StoreError for PostgreSQL and for an existing file."""
+        if self.engine.dialect.name != "sqlite":
+            raise StoreError("only SQLite files are copied by us", self.where, "use PostgreSQL's own pg_dump --format=custom")
+        if path.exists() or not path.absolute().parent.is_dir():
+            why = "exists already" if path.exists() else "is in a directory that does not exist"
+            raise StoreError(f"the backup {path} {why}", self.where, "name a new file in an existing directory")
+        partial = path.with_name(path.name + ".partial")
+        with self.engine.connect() as conn, closing(sqlite3.connect(partial)) as copy:
+            source = conn.connection.driver_connection
+            if not isinstance(source, sqlite3.Connection):
+                raise TypeError(f"SQLite's driver gave a {type(source).__name__}")
+            source.backup(copy)
+        partial.replace(path)
+
+    def _refuse_newer(self, conn: Connection) -> None:
+        at = migrations.current(conn)
+        if at is not None and not migrations.is_known(at):
+            raise SchemaMismatch(
+                f"its schema is at revision {at}, which this version (up to {migrations.head()}) does not know",
+                self.where,
+                "run the newer version of Stakewarden, or restore a backup made before the upgrade",
+            )
+
     def close(self) -> None:
         """Wait for what runs, then close all connections."""
         self._writer.shutdown()
@@ -122,6 +181,27 @@ class Store:
         self.close()
 
 
-def _reason(error: OperationalError) -> str:
+@contextmanager
+def _no_cascades(conn: Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew; dropping the old one would delete all rows that refer to it."""
+    driver = conn.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _broken_references(conn: Connection) -> list[str]:
+    if conn.dialect.name != "sqlite":
+        return []
+    rows = conn.exec_driver_sql("PRAGMA foreign_key_check")
+    return [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in rows]
+
+
+def _reason(error: DBAPIError) -> str:
     """The first line of the driver's message. psycopg's and SQLite's messages name host and user, never the password."""
     return str(error.orig).strip().splitlines()[0]
