@@ -2,14 +2,15 @@
 
 A devnet's file says ``contracts: {name: address}`` with the names of mainnet's; each inherits its roles and its kind of pause.
 A mapping in place of the address adds or overrides: ``{address: ..., proxy: ossifiable_proxy_core, access: none, pause: none}``.
-Proxies are not inherited, since a devnet's contracts may stand without. A name that mainnet lacks must say what it is
-(at least one of ``access``, ``proxy``, ``pause``): otherwise it is a typo.
+Proxies are not inherited, since a devnet's contracts may stand without; those under ``implementations: {name: address}`` have the
+same kind of proxy as on mainnet. A name that mainnet lacks must say what it is (at least one of ``access``, ``proxy``, ``pause``),
+or be under ``kinds`` (then it is somebody else's contract, and only its name is taken): otherwise it is a typo.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,11 @@ from monitor.protocols.entries import Entry, hint
 
 AccessKind = Literal["access_control_enumerable", "access_control_not_enumerable", "aragon_acl"]
 _GROUPS = ("core", "oracle", "modules", "vaults", "governance")
+_OF_DEVNET = (
+    "genesis_time", "seconds_per_slot", "slots_per_epoch", "initial_epoch", "epochs_per_frame", "block", "spare_implementations",
+    "members", "quorum",
+)  # fmt: skip
+"""What the devnet's file tells besides: of no interest here."""
 _FIELDS = ("address", "group", "proxy", "access", "pause", "roles", "role_hashes")
 MAINNET = Path(__file__).with_name("mainnet.yaml")
 DEFAULT_ADMIN_ROLE = bytes(32)
@@ -97,22 +103,33 @@ def parse(text: str, file: str = "deployment") -> Deployment:
 
 
 def _read(root: Entry, described: Mapping[str, Deployed]) -> Deployment:
-    fields = root.fields("network", "role_hashes", "contracts", "accounts", "app_ids")
+    fields = root.fields("network", "chain_id", "role_hashes", "contracts", "implementations", "kinds", "accounts", "app_ids", *_OF_DEVNET)
     if "contracts" not in fields:
         root.fail('"contracts" is missing: a mapping from contract names to addresses')
     hashes = {name: value.digest() for name, _, value in fields["role_hashes"].items()} if "role_hashes" in fields else {}
+    proxied = _names(fields, "implementations")
+    others = _names(fields, "kinds") - described.keys()
     contracts: dict[str, Deployed] = {}
+    accounts = {name: value.account() for name, _, value in fields["accounts"].items()} if "accounts" in fields else {}
     taken: dict[Address, str] = {}
     for name, key, value in fields["contracts"].items():
+        if name in others and not value.is_mapping:
+            accounts[name] = value.account()
+            continue
         found = _deployed(name, key, value, described, hashes)
+        if name in proxied and found.proxy is None and name in described:
+            found = replace(found, proxy=described[name].proxy)
         other = taken.setdefault(found.contract.address, name)
         if other != name:
             value.fail(f'"{name}" has the same address as "{other}"')
         contracts[name] = found
-    accounts = {name: value.account() for name, _, value in fields["accounts"].items()} if "accounts" in fields else {}
     app_ids = {value.digest(): name for name, _, value in fields["app_ids"].items()} if "app_ids" in fields else {}
-    network = fields["network"].integer() if "network" in fields else None
-    return Deployment(network, MappingProxyType(contracts), accounts, app_ids)
+    network = fields.get("network") or fields.get("chain_id")
+    return Deployment(network.integer() if network else None, MappingProxyType(contracts), accounts, app_ids)
+
+
+def _names(fields: Mapping[str, Entry], key: str) -> set[str]:
+    return {name for name, _, _ in fields[key].items()} if key in fields else set()
 
 
 def _deployed(name: str, key: Entry, value: Entry, described: Mapping[str, Deployed], hashes: Mapping[str, bytes]) -> Deployed:
