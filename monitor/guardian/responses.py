@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -27,13 +27,13 @@ REOPENED = (*UNSIGNED, "refused")
 class Responses:
     """What may be done about alerts. ``operators``: configured endpoint to who runs it. ``sentinel``: whether there is a key that can pause."""
 
-    policy: Policy = Policy()
-    operators: Mapping[str, str] | None = None
+    policy: Policy = field(default_factory=Policy)
+    operators: Mapping[str, str] = field(default_factory=dict)
     sentinel: bool = False
 
     def admit(self, unit: Unit, transitions: Iterable[Transition], agreed: Iterable[str], at: Moment, judged_at: float) -> list[Decision]:
         """Decide and record within the judged block's transaction; the decisions are for whoever tells them."""
-        agreement = Agreement(self.operators or {}, frozenset(agreed))
+        agreement = Agreement(self.operators, frozenset(agreed))
         found = [self._able(d) for d in decide(self.policy, transitions, agreement, at)]
         for decision in found:
             record(unit, decision, judged_at)

@@ -1,0 +1,388 @@
+"""A person's pause, from a laptop with an RPC URL and a key; and what ``stakewarden guardian`` prints.
+
+Nothing here needs the service, its database or its configuration beyond the guardian's settings: it must work when
+everything else is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.chain.settings import EndpointSettings
+from monitor.guardian import contract as guardian
+from monitor.guardian.collector import brake_of
+from monitor.guardian.keys import Signer
+from monitor.guardian.levers import RESUME_SINCE, Lever, NoGood
+from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
+from monitor.guardian.readiness import Brake, Readiness, people_of
+from monitor.guardian.settings import GuardianSettings, TargetSettings
+from monitor.model import (
+    Address,
+    Answer,
+    Balance,
+    BlockStamp,
+    Call,
+    Code,
+    Failed,
+    Hash,
+    Read,
+    Reverted,
+    Slot,
+    Snapshot,
+    Unanswered,
+    Value,
+    address,
+)
+
+GWEI = 10**9
+WAIT_SECONDS = 90.0
+POLL_SECONDS = 0.5
+
+
+class PauseImpossible(Exception):
+    """The pause would not go through, or did not: why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """What can be said about one target now. ``unknown``: why its readiness cannot be told."""
+
+    name: str
+    address: Address
+    lever: str
+    arming: str
+    duration_seconds: int
+    paused: bool | None
+    resumes_timestamp: int | None
+    readiness: tuple[Readiness, ...]
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What ``guardian status`` prints. Ether amounts are wei."""
+
+    chain_id: int
+    block: int
+    block_timestamp: int
+    contract: Address
+    sentinels_stopped: bool | None
+    sentinel_budget: int | None
+    guardians: tuple[Address, ...]
+    sentinels: tuple[Address, ...]
+    sentinel: Address | None
+    sentinel_balance: int | None
+    sentinel_waiting: int | None
+    """Transactions of the sentinel's key that are sent and not mined: above 0 for long, its nonce is stuck."""
+    targets: tuple[TargetStatus, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every target can be paused by everyone who should be able to, now."""
+        return all(t.unknown is None and all(r.ready for r in t.readiness) for t in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Calldata:
+    """A transaction for whoever signs elsewhere (a Safe): exactly what to send, and what it says in words."""
+
+    chain_id: int
+    to: Address
+    value: int
+    data: str
+    function: str
+    target: Address
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseResult:
+    """A person's pause that was mined and read back. Times are wall time; ``resumes_timestamp`` is None for an open end."""
+
+    target: str
+    tx: Hash
+    block: int
+    sender: Address
+    gas_used: int
+    resumes_timestamp: int | None
+    started_at: float
+    sent_at: float
+    mined_at: float
+    verified_at: float
+
+
+# ---------------------------------------------------------------- status
+
+
+async def status(settings: GuardianSettings, endpoints: Sequence[EndpointSettings], sentinel: Address | None = None) -> Status:
+    """Read everything at the newest block. Raises NoMajority when the endpoints do not answer, PauseImpossible for a wrong contract."""
+    nodes = Nodes(endpoints, settings.request_seconds)
+    try:
+        return await _status(settings, nodes, sentinel)
+    finally:
+        await nodes.close()
+
+
+async def _status(settings: GuardianSettings, nodes: Nodes, sentinel: Address | None) -> Status:
+    chain_id = await nodes.agreed("chain id", number, "eth_chainId")
+    stamp = await _newest(nodes)
+    brake = brake_of(settings, sentinel)
+    if not await nodes.agreed("code of the guardian", unhex, "eth_getCode", brake.at, hex(stamp.number)):
+        raise PauseImpossible(f"there is no contract at {brake.at} on chain {chain_id}: correct guardian.contract")
+    # What depends on answers (roles' hashes, people) is read in a second round at the same block.
+    known = brake.learn(await _snapshot(nodes, stamp, brake.reads({})), {})
+    snapshot = await _snapshot(nodes, stamp, brake.reads(known))
+    waiting = None if sentinel is None else await _waiting(nodes, sentinel)
+    return Status(
+        chain_id,
+        stamp.number,
+        stamp.timestamp,
+        brake.at,
+        _maybe(brake, snapshot, guardian.STOPPED),
+        _maybe(brake, snapshot, guardian.SENTINEL_BUDGET),
+        tuple(people_of(known)),
+        tuple(_maybe(brake, snapshot, guardian.ROLE_MEMBERS, guardian.SENTINEL_ROLE) or ()),
+        sentinel,
+        None if sentinel is None else brake.balance(snapshot),
+        waiting,
+        tuple(_target(brake, lever, snapshot, known) for lever in brake.levers),
+    )
+
+
+def _target(brake: Brake, lever: Lever, snapshot: Snapshot, known: dict[str, Any]) -> TargetStatus:
+    try:
+        readiness, unknown = tuple(brake.judge(lever, snapshot, known)), None
+    except Unanswered as missing:
+        readiness, unknown = (), str(missing)
+    registered = _maybe(brake, snapshot, guardian.TARGET, lever.settings.where) or (0, 0, 0, 0)
+    paused, resumes = _tell(lever, snapshot)
+    return TargetStatus(
+        lever.name, lever.settings.where, lever.settings.lever, guardian.ARMING[registered[1]] if registered[0] else "not registered",
+        registered[2], paused, resumes if paused else None, readiness, unknown,
+    )  # fmt: skip
+
+
+def _tell(lever: Lever, snapshot: Snapshot) -> tuple[bool | None, int | None]:
+    try:
+        paused, resumes = lever.paused(snapshot), lever.resumes_at(snapshot)
+    except Unanswered:
+        return None, None
+    return None if isinstance(paused, NoGood) else paused, None if isinstance(resumes, NoGood) else resumes
+
+
+def _maybe(brake: Brake, snapshot: Snapshot, function: Any, *arguments: Any) -> Any:
+    try:
+        return brake.contract.ask(snapshot, function, *arguments)
+    except Unanswered:
+        return None
+
+
+async def _newest(nodes: Nodes) -> BlockStamp:
+    head = await nodes.middle("head", number, "eth_blockNumber")
+    return await nodes.agreed("newest block", _stamp, "eth_getBlockByNumber", hex(head), False)
+
+
+def _stamp(block: Any) -> BlockStamp:
+    return BlockStamp(number(block["number"]), Hash(block["hash"]), Hash(block["parentHash"]), number(block["timestamp"]), Slot(0))
+
+
+async def _waiting(nodes: Nodes, sentinel: Address) -> int:
+    mined = await nodes.middle("nonce", number, "eth_getTransactionCount", sentinel, "latest")
+    sent = await nodes.middle("pending nonce", number, "eth_getTransactionCount", sentinel, "pending")
+    return max(0, sent - mined)
+
+
+async def _snapshot(nodes: Nodes, stamp: BlockStamp, reads: Sequence[Read]) -> Snapshot:
+    unique = list(dict.fromkeys(reads))
+    answers = await asyncio.gather(*(_answer(nodes, read, stamp) for read in unique))
+    return Snapshot(stamp, dict(zip(unique, answers, strict=True)), (), tuple(n.name for n in nodes.all))
+
+
+async def _answer(nodes: Nodes, read: Read, stamp: BlockStamp) -> Answer:
+    at = {"blockHash": stamp.hash}
+    names = tuple(n.name for n in nodes.all)
+    try:
+        match read.what:
+            case Call(data):
+                found = await nodes.call("call", read.target, data, sender=read.caller, block=at)
+                return Reverted(found.data or b"", names) if isinstance(found, Refused) else Value(found, names)
+            case Code():
+                return Value(await nodes.agreed("code", unhex, "eth_getCode", read.target, at), names)
+            case Balance():
+                wei = await nodes.agreed("balance", number, "eth_getBalance", read.target, at)
+                return Value(wei.to_bytes(32, "big"), names)
+            case _:
+                return Failed("is not read by hand")
+    except NoMajority as missing:
+        return Failed(str(missing))
+
+
+# ---------------------------------------------------------------- calldata
+
+
+def calldata(settings: GuardianSettings, target: str, chain_id: int) -> Calldata:
+    """The transaction that a Safe with GUARDIAN_ROLE sends. Needs no endpoint. Raises PauseImpossible for an unknown target."""
+    found = _find(settings, target)
+    data = guardian.pause_calldata(found.where, sentinel=False)
+    ends = (
+        "for the admin's duration; it lapses by itself" if found.lever == "pauseFor" else "until somebody with the right to resume lifts it"
+    )
+    return Calldata(
+        chain_id,
+        settings.where,
+        0,
+        "0x" + data.hex(),
+        f"pauseTarget(address target = {found.where})",
+        found.where,
+        f"On chain {chain_id}, guardian {settings.where} pauses {target} ({found.where}) {ends}. "
+        "The sender must hold GUARDIAN_ROLE. No ether is sent. Compare all three addresses before signing.",
+    )
+
+
+def _find(settings: GuardianSettings, target: str) -> TargetSettings:
+    try:
+        return settings.target(target)
+    except KeyError:
+        raise PauseImpossible(f'no target is named "{target}"; there are: {", ".join(t.name for t in settings.targets)}') from None
+
+
+# ---------------------------------------------------------------- pause
+
+
+async def pause(
+    settings: GuardianSettings,
+    endpoints: Sequence[EndpointSettings],
+    signer: Signer,
+    target: str,
+    *,
+    chain_id: int | None = None,
+    dry_run: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
+) -> PauseResult | None:
+    """Simulate, send, wait, read back. None after a dry run whose simulation went through.
+
+    ``chain_id``: refuse to sign for any other chain. Raises PauseImpossible with the reason, NoMajority when the
+    endpoints do not answer.
+    """
+    lever = Lever(_find(settings, target))
+    nodes = Nodes(endpoints, settings.request_seconds)
+    try:
+        return await _Hand(settings, nodes, signer, lever, chain_id, wait_seconds).pull(dry_run)
+    finally:
+        await nodes.close()
+
+
+@dataclass(frozen=True)
+class _Hand:
+    settings: GuardianSettings
+    nodes: Nodes
+    signer: Signer
+    lever: Lever
+    chain_id: int | None
+    wait_seconds: float
+
+    async def pull(self, dry_run: bool) -> PauseResult | None:
+        started = time.time()
+        chain_id = await self.nodes.agreed("chain id", number, "eth_chainId")
+        if self.chain_id not in (None, chain_id):
+            raise PauseImpossible(f"the endpoints are of chain {chain_id}, not {self.chain_id}: nothing was signed")
+        gas = await self._gas()
+        await self._simulate(gas)
+        if dry_run:
+            return None
+        hash, raw = self.signer.sign(await self._transaction(chain_id, gas))
+        await self._send(raw)
+        sent = time.time()
+        receipt = await self._receipt(hash, raw)
+        mined = time.time()
+        resumes = await self._read_back(receipt[0])
+        _, block, _, used = receipt
+        return PauseResult(self.lever.name, hash, block, self.signer.address, used, resumes, started, sent, mined, time.time())
+
+    async def _gas(self) -> int:
+        answer = await self.nodes.call("registered target", self.settings.where, guardian.TARGET.call(self.lever.settings.where).data)
+        if isinstance(answer, Refused) or len(answer) != 128:
+            raise PauseImpossible(f"the contract at {self.settings.where} is not a guardian: correct guardian.contract")
+        return guardian.gas_for(guardian.TARGET.decode(answer)[3])
+
+    async def _simulate(self, gas: int) -> None:
+        answer = await self.nodes.call("simulation", self.settings.where, self._data(), sender=self.signer.address, gas=gas)
+        if isinstance(answer, Refused):
+            raise PauseImpossible(f"the pause of {self.lever.name} would fail, nothing was sent: {guardian.explain(answer.data or b'')}")
+
+    async def _transaction(self, chain_id: int, gas: int) -> dict[str, Any]:
+        base = await self.nodes.middle("base fee", lambda b: number(b["baseFeePerGas"]), "eth_getBlockByNumber", "latest", False)
+        cap = int(self.settings.max_fee_gwei * GWEI)
+        priority = min(int(self.settings.priority_fee_gwei * GWEI), cap)
+        # A person in a hurry outbids: twice the base fee survives six full blocks.
+        fee = min(cap, 2 * base + priority)
+        if fee < base:
+            raise PauseImpossible(
+                f"the base fee is {base / GWEI:.1f} gwei, guardian.max_fee_gwei allows {self.settings.max_fee_gwei}: raise it"
+            )
+        balance = await self.nodes.middle("balance", number, "eth_getBalance", self.signer.address, "latest")
+        if balance < gas * fee:
+            raise PauseImpossible(
+                f"{self.signer.address} has {balance / 1e18:.4f} ether, the transaction may need {gas * fee / 1e18:.4f}: fund it"
+            )
+        nonce = await self.nodes.middle("nonce", number, "eth_getTransactionCount", self.signer.address, "latest")
+        return {
+            "type": 2, "chainId": chain_id, "nonce": nonce, "to": self.settings.where, "value": 0, "data": self._data(),
+            "gas": gas, "maxFeePerGas": fee, "maxPriorityFeePerGas": min(priority, fee),
+        }  # fmt: skip
+
+    async def _send(self, raw: str) -> None:
+        answers = await self.nodes.ask("eth_sendRawTransaction", raw)
+        if not any(isinstance(a, str) for a in answers):
+            said = ", ".join(sorted({a.message if isinstance(a, Refused) else a.reason for a in answers if not isinstance(a, str)}))
+            raise PauseImpossible(f"no endpoint took the transaction: {said}")
+
+    async def _receipt(self, hash: Hash, raw: str) -> tuple[str, int, bool, int]:
+        deadline = time.monotonic() + self.wait_seconds
+        while time.monotonic() < deadline:
+            try:
+                found = await self.nodes.agreed("receipt", _receipt, "eth_getTransactionReceipt", hash)
+            except NoMajority:
+                found = None
+            if found is not None:
+                if not found[2]:
+                    await self._simulate(30_000_000)
+                    raise PauseImpossible(f"{hash} was mined in block {found[1]} and reverted; it would go through now: try again")
+                return found
+            await asyncio.sleep(POLL_SECONDS)
+        raise PauseImpossible(
+            f"{hash} was sent and is not mined after {self.wait_seconds:.0f} s; it may still be. Run the command again with a higher "
+            "guardian.priority_fee_gwei: it takes the same nonce, so the target is paused once at most"
+        )
+
+    async def _read_back(self, block: str) -> int | None:
+        at = {"blockHash": block}
+        where = self.lever.settings.where
+        paused = await self.nodes.call("paused state", where, self.lever.is_paused.call().data, block=at)
+        if isinstance(paused, Refused) or int.from_bytes(paused, "big") != 1:
+            raise PauseImpossible(f"the transaction was mined, but {self.lever.name} does not say that it is paused")
+        if not self.lever.lapses:
+            return None
+        resumes = await self.nodes.call("resume time", where, RESUME_SINCE.call().data, block=at)
+        return None if isinstance(resumes, Refused) else int.from_bytes(resumes, "big")
+
+    def _data(self) -> bytes:
+        return guardian.pause_calldata(self.lever.settings.where, sentinel=False)
+
+
+def _receipt(answer: Any) -> tuple[str, int, bool, int] | None:
+    if answer is None:
+        return None
+    return answer["blockHash"], number(answer["blockNumber"]), number(answer["status"]) == 1, number(answer["gasUsed"])
+
+
+def sender_address(text: str) -> Address:
+    """An address that a person typed. Raises PauseImpossible."""
+    try:
+        return address(text)
+    except (ValueError, TypeError):
+        raise PauseImpossible(f"{text!r} is not an address: give 20 bytes as 0x hex") from None
