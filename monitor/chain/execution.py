@@ -14,7 +14,7 @@ from monitor.chain import reading
 from monitor.chain.endpoint import LATEST, Endpoint, EndpointHealth, by_hash, by_number
 from monitor.chain.errors import EndpointError, NoAgreement
 from monitor.chain.feed import HeadFeed
-from monitor.chain.heads import Block, HeadEvent, Lost, Need, Quiet, Tracker
+from monitor.chain.heads import Block, HeadEvent, Lost, Need, Quiet, Rewind, Tracker
 from monitor.chain.quorum import majority
 from monitor.chain.round import Round
 from monitor.chain.rpc import Ask
@@ -115,12 +115,15 @@ class Execution:
         tracker = self._tracker
         if tracker is None:
             return
-        events = tracker.advance(time.time())
-        for event in events:
+        for event in tracker.advance(time.time()):
             if isinstance(event, Block):
                 self._agreed(event.stamp)
-        if events:
-            self._events.extend(events)
+                self._events.append(event)
+            elif isinstance(event, Rewind):
+                self._rewound(event)
+            else:
+                self._events.append(event)
+        if self._events:
             self._wake.set()
         for need in tracker.needs():
             self._spawn(self._fill(tracker, need))
@@ -130,6 +133,19 @@ class Execution:
         self._recent = {n: s for n, s in self._recent.items() if stamp.number - 512 < n < stamp.number} | {stamp.number: stamp}
         for endpoint in self._endpoints:
             endpoint.new_block()
+
+    def _rewound(self, event: Rewind) -> None:
+        """Blocks that nobody has seen yet are dropped without a word, and reads at a block that is gone end at once."""
+        events, to = self._events, event.to
+        while events and isinstance(events[-1], Block) and events[-1].stamp.number > to.number:
+            events.pop()
+        while events and isinstance(events[-1], Rewind) and events[-1].to.number >= to.number:
+            events.pop()
+        if not (events and isinstance(events[-1], Block) and events[-1].stamp == to):
+            events.append(event)
+        self._recent = {n: s for n, s in self._recent.items() if n <= to.number}
+        if self._round is not None and self._round.stamp.number > to.number:
+            self._round.give_up("the block is no longer on the chain")
 
     async def _fill(self, tracker: Tracker, need: Need) -> None:
         endpoint = self._by_name[need.endpoint]

@@ -320,7 +320,7 @@ class Tracker:
     def _extend(self, stamp: BlockStamp) -> None:
         self._chain.append(stamp)
         self._by_hash[stamp.hash] = stamp
-        while len(self._chain) > self._depth + 1:
+        while len(self._chain) > self._depth:
             del self._by_hash[self._chain.pop(0).hash]
 
     def _rewind(self, to: BlockStamp) -> Rewind:

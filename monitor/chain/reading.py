@@ -14,7 +14,7 @@ from monitor.chain.rpc import Ask, Result
 from monitor.chain.settings import NetworkSettings
 from monitor.model import Address, Balance, BlockStamp, Call, Code, Read, Storage
 
-MULTICALL_RETRY_SECONDS = 300.0
+MULTICALL_RETRY_SECONDS = 60.0
 EMPTY_REVERT_BLOCKS = 256
 _CHUNK_BYTES = 100_000
 

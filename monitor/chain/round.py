@@ -56,6 +56,7 @@ class Round:
             self._start(self._reads(endpoint), endpoint, network.block_deadline_seconds)
             if ranged:
                 self._start(self._range(endpoint), endpoint, network.catch_up_seconds)
+        self._given_up: str | None = None
         self._answered: set[str] = set()
         self._rest: asyncio.Task[None] | None = None
 
@@ -81,6 +82,16 @@ class Round:
         found = self._snapshot()
         self._rest = asyncio.create_task(self._collect())
         return found
+
+    @property
+    def stamp(self) -> BlockStamp:
+        return self._plan.stamp
+
+    def give_up(self, reason: str) -> None:
+        """Wait for nothing more: what is not decided by now is failed, for this reason."""
+        self._given_up = reason
+        for task in self._tasks:
+            task.cancel()
 
     async def close(self) -> None:
         """The next block is here: what has not come by now is late."""
@@ -119,11 +130,14 @@ class Round:
     # ---- one endpoint
 
     async def _reads(self, endpoint: Endpoint) -> None:
-        said: Said | NoVote = NoVote(f"no answer within {self._plan.network.block_deadline_seconds:g} s")
+        said: Said | NoVote = NoVote("")
         try:
             said = await self._ask(endpoint)
         except EndpointError as error:
             said = NoVote(error.reason)
+        except asyncio.CancelledError:
+            said = NoVote(self._given_up or f"no answer within {self._plan.network.block_deadline_seconds:g} s")
+            raise
         finally:
             self._take(endpoint, said)
 
@@ -165,7 +179,7 @@ class Round:
         self._news.set()
 
     async def _range(self, endpoint: Endpoint) -> None:
-        vote: Vote | NoVote = NoVote(f"not all logs within {self._plan.network.catch_up_seconds:g} s")
+        vote: Vote | NoVote = NoVote("")
         first, last = self._missed
         try:
             found = await make_up(endpoint, self._plan.watch, first, last, self._known)
@@ -173,6 +187,9 @@ class Round:
             vote = found.vote()
         except EndpointError as error:
             vote = NoVote(error.reason)
+        except asyncio.CancelledError:
+            vote = NoVote(self._given_up or f"not all logs within {self._plan.network.catch_up_seconds:g} s")
+            raise
         finally:
             self._votes[_RANGE][endpoint.name] = vote
             self._news.set()

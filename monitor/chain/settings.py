@@ -89,16 +89,16 @@ class EndpointSettings(_Strict):
 class NetworkSettings(_Strict):
     """One chain and the endpoints through which we see it."""
 
-    chain_id: int = Field(1, gt=0)
-    genesis_time: int = Field(1606824023, ge=0)
+    chain_id: int = Field(default=1, gt=0)
+    genesis_time: int = Field(default=1606824023, ge=0)
     """Beacon genesis, Unix seconds: slot 0."""
-    slot_seconds: int = Field(12, gt=0)
+    slot_seconds: int = Field(default=12, gt=0)
     block_seconds: Seconds = 12.0
     """The usual time between blocks (1 on the embedded chain)."""
     wall_clock: bool = True
     """Block timestamps follow the wall clock. False on a chain whose time can be warped."""
     execution: tuple[EndpointSettings, ...] = Field(min_length=1)
-    history_blocks: int = Field(120, ge=1)
+    history_blocks: int = Field(default=120, ge=1)
     """Blocks back from the head whose state an endpoint can still read (a full node keeps 128)."""
     request_seconds: Seconds = 3.0
     """How long one request may take."""
@@ -107,15 +107,15 @@ class NetworkSettings(_Strict):
     catch_up_seconds: Seconds = 60.0
     """How long the logs of many missed blocks may take."""
     multicall: Annotated[str, AfterValidator(_checksummed)] = MULTICALL3
-    multicall_gas: int = Field(30_000_000, ge=1_000_000)
+    multicall_gas: int = Field(default=30_000_000, ge=1_000_000)
     """Gas of one eth_call; geth allows 50 million."""
-    multicall_call_gas: int = Field(150_000, ge=21_000)
+    multicall_call_gas: int = Field(default=150_000, ge=21_000)
     """Gas that one read is expected to need at most: calls per chunk = multicall_gas / multicall_call_gas."""
-    batch_items: int = Field(100, ge=1)
+    batch_items: int = Field(default=100, ge=1)
     """Calls in one JSON-RPC batch; halved for an endpoint that refuses the size."""
-    log_blocks: int = Field(10_000, ge=1)
+    log_blocks: int = Field(default=10_000, ge=1)
     """Blocks in one eth_getLogs range at most; shrinks and grows with what the endpoint allows."""
-    max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
 
     @field_validator("execution")
     @classmethod
