@@ -13,6 +13,8 @@ from monitor.store.unit import Unit
 
 THINNED_SEQ = "thinned_seq"
 """The last entry whose frames may be thinned."""
+THINNED_UNTIL = "thinned_until"
+"""The block time before which all frames are thinned."""
 
 
 def get(unit: Unit, key: str) -> Any:

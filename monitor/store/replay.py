@@ -36,7 +36,7 @@ def replay(unit: Unit, first: int = 0, last: int | None = None) -> Iterator[Repl
 
     Raises Thinned when frames of the span were deleted by retention: judged again, it would come to something else.
     """
-    _check_whole(unit, first, last)
+    _check_whole(unit, first)
     wanted = [col(JournalRow.seq) >= first]
     if last is not None:
         wanted.append(col(JournalRow.seq) <= last)
@@ -136,7 +136,14 @@ def _transition(row: Row[Any], at: Moment) -> Transition:
     )
 
 
-def _check_whole(unit: Unit, first: int, last: int | None) -> None:
+def _check_whole(unit: Unit, first: int) -> None:
     thinned = meta.get(unit, meta.THINNED_SEQ)
-    if thinned is not None and first <= thinned and (last is None or last >= 0):
+    if thinned is not None and first <= thinned:
         raise Thinned(f"entries up to {thinned} are thinned by retention; replay from {thinned + 1} on, or from a backup")
+
+
+def last_ruleset_text(unit: Unit) -> str | None:
+    """The text of the rule set that was noted last, None in an empty journal."""
+    noted = select(col(JournalRow.ruleset)).where(col(JournalRow.kind) == "rules").order_by(col(JournalRow.seq).desc()).limit(1)
+    found = unit.conn.execute(noted).scalar_one_or_none()
+    return None if found is None else ruleset_text(unit, found)
