@@ -11,7 +11,7 @@ from monitor.guardian import contract as guardian
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.readiness import Brake, Readiness, reasons, scope_of
 from monitor.guardian.settings import GuardianSettings
-from monitor.model import EVERY_BLOCK, Address, Event, Frame, Known, Labels, Read, Snapshot, Unanswered, ok_frame
+from monitor.model import EVERY_BLOCK, Address, Event, Family, Frame, Known, Labels, Read, Snapshot, Unanswered, ok_frame
 from monitor.protocols.abi import Events
 
 
@@ -27,7 +27,7 @@ class GuardianCollector:
     """
 
     name = "guardian"
-    families = GUARDIAN
+    families: tuple[Family, ...] = GUARDIAN
     cadence = EVERY_BLOCK
 
     def __init__(self, brake: Brake) -> None:

@@ -18,11 +18,12 @@ from monitor.chain import Block, Execution, Gap, Lost, Quiet, Rewind
 from monitor.collectors.own import OwnFacts, own_frames
 from monitor.guardian.responses import Responses
 from monitor.model import BlockStamp, Collector, Frame, Moment, Ok, Tick, Transition
-from monitor.rules import Instances, RuleSet
+from monitor.rules import Instances
 from monitor.samples import FrameWindow
 from monitor.service import reading
 from monitor.service.parts import Progress
-from monitor.service.reading import Memory
+from monitor.service.reading import PIPELINE, Memory
+from monitor.service.setup import Setup
 from monitor.service.state import State
 from monitor.store import JudgedEntry, Lease, Store, Unit, journal
 
@@ -33,7 +34,7 @@ WITHHELD_SLOTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Rooms:
     """What the pipeline works with. ``facts`` tells what upper rooms know about themselves; ``committed`` wakes the workers."""
 
     execution: Execution
@@ -49,17 +50,22 @@ class Parts:
 class Pipeline:
     """Judges every block of one network, from the committed state on. ``run`` ends only by an exception."""
 
-    def __init__(self, parts: Parts, ruleset: RuleSet, state: State, progress: Progress, lease: Lease) -> None:
-        self.parts, self.ruleset, self.progress, self.lease = parts, ruleset, progress, lease
-        self.window, self.memory, self.live, self.recent = state.window, state.memory, state.live, list(state.recent)
-        self._carried = list(state.reloaded)
+    def __init__(self, rooms: Rooms, setup: Setup, state: State, progress: Progress, lease: Lease) -> None:
+        self.rooms, self.progress, self.lease = rooms, progress, lease
+        self.setup, self.window, self.memory, self.live, self.recent = (
+            state.setup,
+            state.window,
+            state.memory,
+            state.live,
+            list(state.recent),
+        )
         self._held: list[Transition] = []
-        self._watch = reading.watched(parts.collectors)
-        self._changed: RuleSet | None = None
+        self._watch = reading.watched(rooms.collectors)
+        self._changed: Setup | None = setup if setup.hash != state.setup.hash else None
 
     async def run(self) -> None:
         """Follow the chain and judge what comes. Raises LeaseLost, store errors, and ChainLost after it was journalled."""
-        async for event in self.parts.execution.follow(self.recent):
+        async for event in self.rooms.execution.follow(self.recent):
             match event:
                 case Block():
                     await self._block(event)
@@ -72,18 +78,18 @@ class Pipeline:
                 case Lost():
                     await self._lost(event)
 
-    def reload(self, ruleset: RuleSet) -> None:
+    def reload(self, setup: Setup) -> None:
         """Take another rule set, from the next judged moment on."""
-        self._changed = ruleset
+        self._changed = setup
 
     # ------------------------------------------------------------ what comes from the chain
 
     async def _block(self, event: Block) -> None:
         stamp = event.stamp
-        due, frames = reading.plans(self.parts.collectors, self.memory, stamp)
+        due, frames = reading.plans(self.rooms.collectors, self.memory, stamp)
         since = self.memory.cursor if self.memory.cursor is not None else stamp.number - 1
-        snapshot = await self.parts.execution.read(stamp, reading.reads_of(due), self._watch, since)
-        found = reading.judge(self.parts.collectors, due, snapshot, self.memory)
+        snapshot = await self.rooms.execution.read(stamp, reading.reads_of(due), self._watch, since)
+        found = reading.judge(self.rooms.collectors, due, snapshot, self.memory)
         self.progress.agreed = snapshot.agreed
         self.progress.seen_at, self.progress.last_block = event.seen_at, stamp
         await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot.agreed)
@@ -106,13 +112,13 @@ class Pipeline:
         orphaned = {**orphaned, "timestamp": max(orphaned["timestamp"], tip.timestamp), "fork": min(orphaned["fork"], to.timestamp)}
 
         def work(unit: Unit) -> tuple[Memory, Instances]:
-            journal.rewind(unit, to, seen_at=time.time(), ruleset=self.ruleset.hash)
+            journal.rewind(unit, to, seen_at=time.time(), ruleset=self.setup.hash)
             known = dict(journal.known(unit, to))
             text = journal.instances_at(unit, to)
             memory = replace(Memory.from_json(known, known.pop(PIPELINE, {})), orphaned=orphaned)
             return memory, Instances.from_json(text) if text else Instances()
 
-        self.memory, self.live = await self.parts.store.run(work, self.lease)
+        self.memory, self.live = await self.rooms.store.run(work, self.lease)
         self._held = []
         self.window.rewind(to)
         self.recent = [stamp for stamp in self.recent if stamp.number <= to.number]
@@ -121,28 +127,32 @@ class Pipeline:
 
     async def _gap(self, event: Gap) -> None:
         count = event.last - event.first + 1
-        log.error("chain.gap", first=event.first, last=event.last, blocks=count, remedy="state older than the endpoints' history stays unknown")
-        await self.parts.store.run(lambda unit: journal.gap(unit, event.first, event.last, ruleset=self.ruleset.hash, seen_at=time.time()), self.lease)
+        log.error(
+            "chain.gap", first=event.first, last=event.last, blocks=count, remedy="state older than the endpoints' history stays unknown"
+        )
+        await self.rooms.store.run(
+            lambda unit: journal.gap(unit, event.first, event.last, ruleset=self.setup.hash, seen_at=time.time()), self.lease
+        )
         self.progress.gap_blocks += count
 
     async def _lost(self, event: Lost) -> None:
         """A reorg deeper than we can undo: forget what was read, keep what was announced (unknown until read anew), and page."""
         log.error("chain.lost", reason=event.reason)
-        await self.parts.store.run(lambda unit: journal.lost(unit, event.reason, ruleset=self.ruleset.hash, seen_at=time.time()), self.lease)
+        await self.rooms.store.run(lambda unit: journal.lost(unit, event.reason, ruleset=self.setup.hash, seen_at=time.time()), self.lease)
         raise ChainLost(event.reason)
 
     # ------------------------------------------------------------ one judged moment
 
     async def _judge(self, at: Moment, seen_at: float, frames: Sequence[Frame], memory: Memory, agreed: tuple[str, ...]) -> None:
-        self._swap_rules(at)
+        changed, ended = self._changed, self._take_rules(at)
         for frame in frames:
             self.window.append(frame)
         self._note(frames)
-        own = own_frames(self.parts.facts(self.progress, self.window, at), at)
+        own = own_frames(self.rooms.facts(self.progress, self.window, at), at)
         self.window.append(own)
-        recorded = rules.record(self.ruleset, self.window, at)
-        live, found, verdicts = rules.judge(self.ruleset, self.window, at, self.live)
-        live, transitions, memory = self._announced(live, [*self._carried, *found], memory, at)
+        recorded = rules.record(self.setup.ruleset, self.window, at)
+        live, found, verdicts = rules.judge(self.setup.ruleset, self.window, at, self.live)
+        live, transitions, memory = self._announced(live, [*ended, *found], memory, at)
         judged_at = time.time()
         entry = JudgedEntry(
             at=at,
@@ -152,21 +162,23 @@ class Pipeline:
             transitions=tuple(transitions),
             known={**memory.known, PIPELINE: memory.to_json()},
             instances=live.to_json(),
-            ruleset=self.ruleset.hash,
+            ruleset=self.setup.hash,
             agreed=agreed,
         )
         told = Judged(at, seen_at, judged_at, {i.episode: i for i in live.firing if i.episode is not None})
 
         def work(unit: Unit) -> None:
+            if changed is not None:
+                journal.rules(unit, changed.hash, changed.text, seen_at=seen_at)
             journal.append(unit, entry)
-            self.parts.book.admit(unit, transitions, told)
-            self.parts.responses.admit(unit, transitions, agreed, at, judged_at)
+            self.rooms.book.admit(unit, transitions, told)
+            self.rooms.responses.admit(unit, transitions, agreed, at, judged_at)
 
-        await self.parts.store.run(work, self.lease)
-        self.memory, self.live, self._carried = memory, live, []
+        await self.rooms.store.run(work, self.lease)
+        self.memory, self.live = memory, live
         self.progress.at, self.progress.judged_at = at, judged_at
         self.progress.verdicts = tuple(verdicts)
-        self.parts.committed()
+        self.rooms.committed()
 
     def _announced(
         self, live: Instances, transitions: list[Transition], memory: Memory, at: Moment
@@ -175,7 +187,7 @@ class Pipeline:
         orphaned = memory.orphaned
         if orphaned is None:
             return live, transitions, memory
-        if at.timestamp < orphaned["timestamp"] and at.timestamp < orphaned["fork"] + WITHHELD_SLOTS * self.parts.slot_seconds:
+        if at.timestamp < orphaned["timestamp"] and at.timestamp < orphaned["fork"] + WITHHELD_SLOTS * self.rooms.slot_seconds:
             self._held += transitions
             return live, [], memory
         before = Instances.from_json(orphaned["instances"])
@@ -183,14 +195,16 @@ class Pipeline:
         self._held = []
         return live, compared, replace(memory, orphaned=None)
 
-    def _swap_rules(self, at: Moment) -> None:
-        if self._changed is None:
-            return
+    def _take_rules(self, at: Moment) -> list[Transition]:
+        """Put a new rule set in place of the old one; the transitions of alerts that end with it."""
         new, self._changed = self._changed, None
-        self.live, ended = rules.reload(self.ruleset, new, self.live, at)
-        self._carried += ended
-        self.ruleset = new
-        log.info("rules.reloaded", rules=len(new), hash=new.hash)
+        if new is None:
+            return []
+        self.live, ended = rules.reload(self.setup.ruleset, new.ruleset, self.live, at)
+        new.reshape(self.window)
+        self.setup = new
+        log.info("rules.taken", rules=len(new.ruleset), hash=new.ruleset.hash[:16])
+        return ended
 
     def _note(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
@@ -201,10 +215,6 @@ class Pipeline:
             else:
                 protocol = dict(frame.scope).get("protocol", "")
                 self.progress.failures[(frame.collector, protocol, type(frame.status).__name__.lower())] += 1
-
-
-PIPELINE = "pipeline"
-"""The name under which the pipeline's own memory is kept among the collectors'."""
 
 
 class ChainLost(Exception):

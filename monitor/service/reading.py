@@ -16,6 +16,9 @@ from monitor.model import Address, BlockStamp, Collector, Disputed, Failed, Fram
 
 log = structlog.get_logger()
 
+PIPELINE = "pipeline"
+"""The name under which the pipeline's own memory is kept among the collectors'."""
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:

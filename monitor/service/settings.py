@@ -74,7 +74,9 @@ class StoreSettings(_Strict):
             try:
                 return self.url_file.read_text("utf-8").strip()
             except (OSError, UnicodeError) as error:
-                raise BadSettings([f"store.url_file: {self.url_file} cannot be read ({type(error).__name__}): check path and mode"]) from None
+                raise BadSettings(
+                    [f"store.url_file: {self.url_file} cannot be read ({type(error).__name__}): check path and mode"]
+                ) from None
         return self.url.get_secret_value() if self.url is not None else "sqlite:///.stakewarden/stakewarden.sqlite3"
 
 

@@ -1,0 +1,140 @@
+"""Puts the parts together: the only place that knows them all. Everything a person wrote is checked here, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import structlog
+
+from monitor import rules
+from monitor.alerts import BadRoutes, Book, Routes, load_routes
+from monitor.catalogue import SHIPPED, Catalogue
+from monitor.chain import Execution
+from monitor.collectors import baseline, collectors
+from monitor.guardian.collector import GuardianCollector, brake_of
+from monitor.guardian.keys import KeyProblem, Signer, load_signer
+from monitor.guardian.policy import BadPolicy, Policy, load_policy
+from monitor.guardian.responses import Responses
+from monitor.model import Collector
+from monitor.protocols import lido
+from monitor.protocols.entries import BadEntry
+from monitor.protocols.lido import deployment
+from monitor.protocols.signals import ProtocolSources
+from monitor.receivers.slack import SlackReceiver
+from monitor.rules import RuleFileErrors, RuleSet
+from monitor.service.facts import Gauge
+from monitor.service.parts import Progress
+from monitor.service.settings import BadSettings, ProtocolSettings, Settings
+from monitor.service.setup import Setup
+from monitor.store import Store
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Parts:
+    """All parts of one service, checked and not running yet."""
+
+    settings: Settings
+    store: Store
+    execution: Execution
+    collectors: tuple[Collector, ...]
+    setup: Setup
+    book: Book
+    responses: Responses
+    receivers: tuple[SlackReceiver, ...]
+    signer: Signer | None
+    uncovered: tuple[str, ...]
+    progress: Progress = field(default_factory=Progress)
+    gauge: Gauge = field(default_factory=Gauge)
+
+
+def build(settings: Settings) -> Parts:
+    """Every part of the service. Raises BadSettings with all that is wrong with the files, and store errors."""
+    sources = [_protocol(p) for p in settings.protocols]
+    signer = _signer(settings)
+    made = (*_collectors(settings, sources), *_guardian(settings, signer))
+    ruleset = load_rules(settings)
+    receivers = tuple(SlackReceiver(r) for r in settings.receivers)
+    book = Book(_routes(settings))
+    responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
+    uncovered = tuple(line for source in sources for line in source.uncovered)
+    return Parts(
+        settings, Store.open(settings.store.location()), Execution(settings.network), made, Setup.of(ruleset, made), book, responses,
+        receivers, signer, uncovered,
+    )  # fmt: skip
+
+
+def load_rules(settings: Settings) -> RuleSet:
+    """The rules of the settings, checked. Raises BadSettings with every problem; warnings are logged."""
+    try:
+        found = rules.load(settings.rules.dirs)
+    except RuleFileErrors as wrong:
+        raise BadSettings([str(p) for p in wrong.problems]) from None
+    problems = rules.check(found, Catalogue(SHIPPED), block_seconds=max(1, int(settings.network.block_seconds)))
+    too_far = [f"{name} is asked for {s} seconds back, more than rules.keep_seconds ({settings.rules.keep_seconds})" for name, s in
+               rules.keep_seconds(found).items() if s > settings.rules.keep_seconds]  # fmt: skip
+    fatal = [str(p) for p in rules.errors(problems)]
+    if fatal or too_far:
+        raise BadSettings([*fatal, *too_far])
+    for problem in problems:
+        log.warning("rules.warning", problem=str(problem))
+    return found
+
+
+def protocol_sources(settings: Settings) -> list[ProtocolSources]:
+    """The sources of each configured protocol. Raises BadSettings."""
+    return [_protocol(p) for p in settings.protocols]
+
+
+def _protocol(settings: ProtocolSettings) -> ProtocolSources:
+    try:
+        found = deployment.mainnet() if settings.deployment is None else deployment.load(settings.deployment)
+    except (BadEntry, OSError) as wrong:
+        raise BadSettings([str(wrong)]) from None
+    return lido.protocol(found)
+
+
+def _collectors(settings: Settings, sources: Iterable[ProtocolSources]) -> list[Collector]:
+    try:
+        approved = baseline.load(settings.rules.baseline)
+    except (BadEntry, OSError) as wrong:
+        raise BadSettings([str(wrong)]) from None
+    return [
+        collector
+        for source in sources
+        for collector in collectors(source, approved.of(settings.network.chain_id, source.name), settings.oracle_allowance_seconds)
+    ]
+
+
+def _guardian(settings: Settings, signer: Signer | None) -> list[Collector]:
+    if settings.guardian is None:
+        return []
+    return [GuardianCollector(brake_of(settings.guardian, None if signer is None else signer.address))]
+
+
+def _signer(settings: Settings) -> Signer | None:
+    if settings.guardian is None or settings.guardian.key is None:
+        return None
+    try:
+        return load_signer(settings.guardian.key)
+    except KeyProblem as wrong:
+        raise BadSettings([f"guardian.key: {wrong}"]) from None
+
+
+def _routes(settings: Settings) -> Routes:
+    try:
+        return load_routes(settings.rules.routes, [r.name for r in settings.receivers])
+    except BadRoutes as wrong:
+        raise BadSettings([str(p) for p in wrong.problems]) from None
+
+
+def _policy(settings: Settings) -> Policy:
+    if settings.guardian is None:
+        return Policy()
+    targets = {t.name: t.lever for t in settings.guardian.targets}
+    try:
+        return load_policy(settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution})
+    except BadPolicy as wrong:
+        raise BadSettings([str(p) for p in wrong.problems]) from None

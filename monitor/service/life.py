@@ -1,0 +1,285 @@
+"""The life of the process: build, stand by for the lease, lead, and begin again from the store when anything breaks.
+
+While leading, four tasks run side by side (pipeline, outbox, guardian's submitter, heartbeat) and a schedule of short jobs. If one
+of them ends, all end, and leading begins anew from what is committed: there is one way to recover, the one of a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import structlog
+import uvicorn
+
+from monitor.alerts import Outbox, waiting
+from monitor.guardian.submit import KeyRefused, Submitter, WrongChain
+from monitor.model import Refused
+from monitor.receivers.heartbeat import Heartbeat
+from monitor.service import state, status
+from monitor.service.build import Parts, load_rules
+from monitor.service.facts import fact_finder
+from monitor.service.metrics import samples
+from monitor.service.pipeline import Pipeline, Rooms
+from monitor.service.schedule import Schedule
+from monitor.service.settings import BadSettings
+from monitor.service.setup import Setup
+from monitor.store import Lease, LeaseLost, lease
+from monitor.store.retention import Retention, prune
+from monitor.web.app import Face, app
+from monitor.web.view import StatusView
+
+log = structlog.get_logger()
+
+LEASE = "judging"
+RESTART_SECONDS = 1.0
+
+
+class CannotStart(Exception):
+    """The service must not run like this: what, and the remedy."""
+
+
+class Service:
+    """One process. ``run`` returns when it is told to stop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.owner = lease.new_owner()
+        self.stopping = asyncio.Event()
+        self.pipeline: Pipeline | None = None
+        self.lease: Lease | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._kept: tuple[float, dict[str, Any]] = (0.0, {"incidents": (), "pauses": (), "deliveries": {}, "transitions": ()})
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Serve the page, and lead whenever the lease is ours. Raises CannotStart."""
+        parts = self.parts
+        await asyncio.to_thread(parts.store.migrate)
+        for line in parts.uncovered:
+            log.warning("coverage.missing", what=line)
+        await self._check_receivers()
+        with _signals(self.stopping, self._reload):
+            async with contextlib.AsyncExitStack() as stack:
+                await parts.execution.start()
+                stack.push_async_callback(parts.execution.close)
+                page = await stack.enter_async_context(_page(self))
+                log.info("service.started", page=page, owner=self.owner)
+                started()
+                await self._lead_until_stopped()
+        parts.store.close()
+
+    # ------------------------------------------------------------ leading
+
+    async def _lead_until_stopped(self) -> None:
+        stop = asyncio.create_task(self.stopping.wait())
+        while not self.stopping.is_set():
+            self._worker = asyncio.create_task(self._lead())
+            await asyncio.wait({self._worker, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._worker.done():
+                self._worker.cancel()
+            (ended,) = await asyncio.gather(self._worker, return_exceptions=True)
+            self.pipeline = None
+            if isinstance(ended, (KeyRefused, WrongChain)):
+                raise CannotStart(str(ended))
+            if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
+                log.error("service.begins_anew", error=f"{type(ended).__name__}: {ended}", exc_info=ended)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RESTART_SECONDS):
+                        await self.stopping.wait()
+        stop.cancel()
+        if self.lease is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.to_thread(lease.release, self.parts.store, self.lease)
+
+    async def _lead(self) -> None:
+        """Take the lease, read the committed state, and work until something breaks. Raises what broke."""
+        self.lease = await self._acquire()
+        log.info("service.leads", epoch=self.lease.epoch)
+        parts, held = self.parts, self.lease
+        before = await parts.store.look(partial(state.load, setup=parts.setup, max_bytes=parts.settings.rules.max_memory_mib << 20))
+        run = partial(parts.store.run, lease=held)
+        outbox = Outbox(parts.receivers, run)
+        submitter = self._submitter()
+        rooms = Rooms(
+            parts.execution, parts.collectors, parts.book, parts.responses, parts.store,
+            fact_finder(parts.execution, parts.collectors, parts.gauge), partial(_wake, outbox, submitter), parts.settings.network.slot_seconds,
+        )  # fmt: skip
+        self.pipeline = Pipeline(rooms, parts.setup, before, parts.progress, held)
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        schedule = Schedule(self._jobs(held, outbox), partial(_break, broken))
+        schedule.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.pipeline.run(), name="pipeline")
+                group.create_task(outbox.work(), name="outbox")
+                group.create_task(_raise(broken), name="schedule")
+                if submitter is not None:
+                    group.create_task(submitter.run(), name="guardian")
+                if parts.settings.heartbeat is not None:
+                    group.create_task(Heartbeat(parts.settings.heartbeat, lambda: parts.progress.judged_at).work(), name="heartbeat")
+        except BaseExceptionGroup as failed:
+            raise _first(failed) from None
+        finally:
+            schedule.stop()
+            if submitter is not None:
+                await submitter.close()
+
+    async def _acquire(self) -> Lease:
+        seconds = self.parts.settings.store.lease_seconds
+        self.lease = None
+        waits = False
+        while True:
+            found = await asyncio.to_thread(lease.acquire, self.parts.store, LEASE, self.owner, seconds)
+            if found is not None:
+                return found
+            if not waits:
+                log.info("service.stands_by", reason="another process holds the lease, or held it until it died")
+                waits = True
+            await asyncio.sleep(min(0.5, seconds / 10))
+
+    def _submitter(self) -> Submitter | None:
+        settings, signer = self.parts.settings, self.parts.signer
+        if settings.guardian is None or signer is None:
+            return None
+        network = settings.network
+        return Submitter(settings.guardian, network.chain_id, network.execution, self.parts.store, signer, lambda: self.lease)
+
+    def _jobs(self, held: Lease, outbox: Outbox) -> dict[str, tuple[float, Any]]:
+        parts = self.parts
+        names = [r.name for r in parts.receivers]
+        kept = parts.settings.store
+
+        async def renew() -> None:
+            self.lease = await asyncio.to_thread(lease.renew, parts.store, held)
+
+        async def tell() -> None:
+            if await parts.store.run(lambda unit: parts.book.tick(unit, time.time()), held):
+                outbox.wake()
+
+        async def count() -> None:
+            parts.gauge.waiting = await parts.store.look(lambda unit: waiting(unit, names, time.time()))
+
+        async def forget() -> None:
+            at = parts.progress.last_block
+            if at is not None:
+                retention = Retention(raw=int(kept.raw_days * 86400), thinned=int(kept.thinned_days * 86400))
+                while await parts.store.run(lambda unit: prune(unit, at.timestamp, retention), held):
+                    pass
+
+        return {
+            "lease": (held.seconds / 3, renew),
+            "alerts": (1.0, tell),
+            "deliveries": (1.0, count),
+            "retention": (600.0, forget),
+        }
+
+    # ------------------------------------------------------------ people and files
+
+    async def _check_receivers(self) -> None:
+        """A wrong token or channel is found at the start; a receiver that does not answer now may answer later."""
+        for receiver in self.parts.receivers:
+            try:
+                found = await receiver.check()
+                for warning in found.get("warnings", ()):
+                    log.warning("receiver.warning", receiver=receiver.name, warning=warning)
+            except Refused as wrong:
+                raise CannotStart(f"receiver {receiver.name}: {wrong}") from None
+            except Exception as error:
+                log.warning("receiver.not_reached", receiver=receiver.name, error=f"{type(error).__name__}: {error}")
+
+    def _reload(self) -> None:
+        """Read the rule files again (SIGHUP). A rule set with a mistake changes nothing."""
+        try:
+            ruleset = load_rules(self.parts.settings)
+        except BadSettings as wrong:
+            log.error("rules.not_reloaded", problems=wrong.problems, remedy="the old rules go on; `stakewarden rules check` shows all")
+            return
+        self.parts.setup = Setup.of(ruleset, self.parts.collectors)
+        if self.pipeline is not None:
+            self.pipeline.reload(self.parts.setup)
+
+    # ------------------------------------------------------------ the page
+
+    async def status(self) -> StatusView:
+        """What the page shows; the database's part is at most half a second old."""
+        parts = self.parts
+        if time.monotonic() - self._kept[0] > 0.5:
+            self._kept = (time.monotonic(), await parts.store.look(status.kept))
+        stale = max(12.0, 3 * parts.settings.network.block_seconds)
+        why = status.problems(self.pipeline, parts.progress, self.lease is None, stale)
+        network = f"chain {parts.settings.network.chain_id}"
+        return status.view(network, self.pipeline, parts.progress, why, parts.execution.health(), self._kept[1])
+
+    def alive(self) -> str | None:
+        """None while the process works, or stands by for the lease."""
+        if self._worker is None or self._worker.done():
+            return "the leading task has ended and was not begun again"
+        return None
+
+
+def _wake(outbox: Outbox, submitter: Submitter | None) -> None:
+    outbox.wake()
+    if submitter is not None:
+        submitter.wake()
+
+
+def _break(broken: asyncio.Future[None], job: str, error: BaseException) -> None:
+    """A lost lease ends leading; any other failure of a job is logged and the job comes again."""
+    if isinstance(error, LeaseLost) and not broken.done():
+        broken.set_exception(error)
+
+
+async def _raise(broken: asyncio.Future[None]) -> None:
+    await broken
+
+
+def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = failed.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+@contextlib.contextmanager
+def _signals(stopping: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the service has them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _page(service: Service) -> Any:
+    """Serve the page; yields its address. Raises CannotStart when the port is taken."""
+    import socket
+
+    web = service.parts.settings.web
+    try:
+        listening = socket.create_server((web.host, web.port), reuse_port=False)
+    except OSError as error:
+        raise CannotStart(f"web: cannot listen on {web.host}:{web.port} ({error.strerror}): is it running already? set web.port") from None
+    face = Face(service.status, partial(samples, service), service.alive)
+    server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield f"http://{web.host}:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+        listening.close()

@@ -1,0 +1,223 @@
+"""The page's content, gathered from the pipeline's state in memory and a short look into the database."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from monitor.chain import EndpointHealth
+from monitor.model import AlertInstance, Disputed, Failed, Family, Frame, Labels, Moment, Tick, Transition
+from monitor.samples import NAME, FrameWindow, Selector
+from monitor.service.parts import Progress
+from monitor.service.pipeline import Pipeline
+from monitor.store import Unit, replay
+from monitor.store.tables.alerts import AlertEpisode, DeliveryRow, Incident, IncidentEpisode
+from monitor.store.tables.guardian import PauseRow
+from monitor.web.view import AlertView, CollectorView, EndpointView, ReadinessView, SeriesView, StatusView
+
+LISTED = 200
+"""Incidents and pauses that the page's JSON lists at most, newest first."""
+
+
+def problems(
+    pipeline: Pipeline | None, progress: Progress, standing_by: bool, stale_seconds: float, now: float | None = None
+) -> tuple[str, ...]:
+    """Why the service is not ready; empty when it is."""
+    if standing_by:
+        return ("another process holds the lease: standing by",)
+    if pipeline is None or progress.judged_at is None or progress.last_block is None:
+        return ("no block was judged yet: waiting for a head that a majority of the endpoints knows",)
+    found = []
+    age = (time.time() if now is None else now) - (progress.seen_at or 0.0)
+    if age > stale_seconds:
+        found.append(f"no agreed head for {age:.0f} seconds: see the endpoints")
+    blind = [f"{b.collector} {_text(b.scope)}".strip() for b in pipeline.window.blind(_time(progress.at))]
+    if blind:
+        found.append(f"blind on {', '.join(sorted(set(blind))[:10])}")
+    return tuple(found)
+
+
+def view(
+    network: str,
+    pipeline: Pipeline | None,
+    progress: Progress,
+    why: tuple[str, ...],
+    health: Iterable[EndpointHealth],
+    kept: Mapping[str, Any],
+) -> StatusView:
+    """The whole page. ``kept`` is what :func:`kept` read from the database."""
+    at = progress.at
+    ready = None if pipeline is None or at is None else (pipeline, at)
+    block = progress.last_block
+    return StatusView(
+        network=network,
+        block=None if block is None else block.number,
+        timestamp=None if at is None else at.timestamp,
+        judged_at=progress.judged_at,
+        problems=why,
+        alerts=() if ready is None else tuple(_alert(i, ready[1]) for i in ready[0].live),
+        series=() if ready is None else tuple(_series(ready[0].window, ready[1])),
+        endpoints=tuple(_endpoint(e) for e in health),
+        collectors=() if ready is None else tuple(_collectors(ready[0].window, progress, ready[1])),
+        readiness=() if ready is None else tuple(_readiness(ready[0], ready[1])),
+        incidents=kept["incidents"],
+        pauses=kept["pauses"],
+        deliveries=kept["deliveries"],
+        transitions=kept["transitions"],
+        rules=0 if pipeline is None else len(pipeline.setup.ruleset),
+    )
+
+
+# ---------------------------------------------------------------- from the database
+
+
+def kept(unit: Unit) -> dict[str, Any]:
+    """Incidents with their episodes and messages, and pauses, newest first, as plain JSON."""
+    rows = unit.conn.execute(select(Incident.__table__).order_by(col(Incident.opened_at).desc()).limit(LISTED)).mappings().all()  # type: ignore[attr-defined]
+    ids = [r["id"] for r in rows]
+    pauses = unit.conn.execute(select(PauseRow.__table__).order_by(col(PauseRow.decided_at).desc()).limit(LISTED)).mappings()  # type: ignore[attr-defined]
+    owed = unit.conn.execute(select(col(DeliveryRow.receiver), col(DeliveryRow.state), col(DeliveryRow.kind))).all()
+    counts: dict[str, dict[str, int]] = {}
+    for receiver, state, _ in owed:
+        of = counts.setdefault(receiver, {})
+        of[state] = of.get(state, 0) + 1
+    episodes, messages = _episodes(unit, ids), _messages(unit, ids)
+    return {
+        "incidents": tuple(_incident(dict(r), episodes.get(r["id"], []), messages.get(r["id"], [])) for r in rows),
+        "pauses": tuple({k: _parsed(k, v) for k, v in p.items()} for p in pauses),
+        "deliveries": counts,
+        "transitions": tuple(_transition(t) for t in replay.transitions(unit, limit=LISTED)),
+    }
+
+
+def _incident(row: Mapping[str, Any], episodes: list[dict[str, Any]], messages: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "group": json.loads(row["group_labels"]),
+        "opened_at": row["opened_at"],
+        "closed_at": row["closed_at"],
+        "outcome": row["outcome"],
+        "acknowledged_by": row["acknowledged_by"],
+        "alerts": episodes,
+        "messages": messages,
+    }
+
+
+def _episodes(unit: Unit, incidents: list[str]) -> dict[str, list[dict[str, Any]]]:
+    query = (
+        select(col(IncidentEpisode.incident), AlertEpisode.__table__)  # type: ignore[attr-defined]
+        .join(AlertEpisode, col(AlertEpisode.episode) == col(IncidentEpisode.episode))
+        .where(col(IncidentEpisode.incident).in_(incidents))
+        .order_by(col(AlertEpisode.since_timestamp), col(AlertEpisode.episode))
+    )
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in unit.conn.execute(query).mappings():
+        of = {k: _parsed(k, row[k]) for k in row if k != "incident"}
+        found.setdefault(row["incident"], []).append(of)
+    return found
+
+
+def _messages(unit: Unit, incidents: list[str]) -> dict[str, list[dict[str, Any]]]:
+    columns = [DeliveryRow.id, DeliveryRow.incident, DeliveryRow.receiver, DeliveryRow.kind, DeliveryRow.revision, DeliveryRow.state]
+    columns += [DeliveryRow.owed_at, DeliveryRow.attempted_at, DeliveryRow.sent_at, DeliveryRow.remote, DeliveryRow.error]
+    query = select(*(col(c) for c in columns)).where(col(DeliveryRow.incident).in_(incidents)).order_by(col(DeliveryRow.revision))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in unit.conn.execute(query).mappings():
+        found.setdefault(row["incident"], []).append(dict(row))
+    return found
+
+
+def _parsed(key: str, value: Any) -> Any:
+    return json.loads(value) if key in ("labels", "annotations", "agreed", "muted") and isinstance(value, str) else value
+
+
+def _transition(t: Transition) -> dict[str, Any]:
+    block = t.at.last if isinstance(t.at, Tick) else t.at
+    return {
+        "episode": t.episode, "alert": dict(t.labels).get("alertname", ""), "labels": dict(t.labels), "old": t.old, "new": t.new,
+        "cause": t.cause, "block": block.number, "timestamp": t.at.timestamp, "value": t.value if math.isfinite(t.value) else None,
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- from memory
+
+
+def _alert(instance: AlertInstance, at: Moment) -> AlertView:
+    own, said = dict(instance.labels), dict(instance.annotations)
+    since, unknown = instance.since, instance.unknown_since
+    return AlertView(
+        name=own.get("alertname", instance.rule),
+        state=instance.state,
+        severity=own.get("severity", ""),
+        labels=own,
+        summary=said.get("summary", ""),
+        value=instance.value,
+        since_block=None if isinstance(since, Tick) else since.number,
+        since_timestamp=since.timestamp,
+        for_seconds=instance.true_for,
+        unknown_since=None if unknown is None else (unknown.last if isinstance(unknown, Tick) else unknown).number,
+        runbook=said.get("runbook_url", ""),
+    )
+
+
+def _series(window: FrameWindow, at: Moment) -> Iterable[SeriesView]:
+    for family in window.catalogue:
+        yield from _family(window, family, at)
+
+
+def _family(window: FrameWindow, family: Family, at: Moment) -> Iterable[SeriesView]:
+    vector = window.instant(Selector(family.name, ()), at.timestamp)
+    for row, value, is_known in zip(vector.labels.rows, vector.values.tolist(), vector.known.tolist(), strict=True):
+        yield SeriesView(family.name, {k: v for k, v in row if k != NAME}, value if is_known else None, family.unit)
+
+
+def _collectors(window: FrameWindow, progress: Progress, at: Moment) -> Iterable[CollectorView]:
+    blind = {(b.collector, b.scope) for b in window.blind(at.timestamp)}
+    for (collector, scope), frame in sorted(progress.latest.items(), key=lambda item: item[0]):
+        newest = progress.newest_ok.get((collector, scope))
+        age = None if newest is None else max(0, at.timestamp - newest)
+        yield CollectorView(collector, _text(scope), _status(frame), _reason(frame), age, (collector, scope) in blind)
+
+
+def _readiness(pipeline: Pipeline, at: Moment) -> Iterable[ReadinessView]:
+    ready = pipeline.window.instant(Selector("guardian_ready", ()), at.timestamp)
+    why: Mapping[str, Mapping[str, Mapping[str, str]]] = pipeline.memory.known.get("guardian", {}).get("reasons", {})
+    for row, value, is_known in zip(ready.labels.rows, ready.values.tolist(), ready.known.tolist(), strict=True):
+        of = dict(row)
+        said = why.get(of["target"], {}).get(of["by"], {})
+        failing = tuple(f"{check}: {reason}" for check, reason in said.items())
+        yield ReadinessView(of["target"], of["by"], bool(value) and is_known, failing if is_known else ("not known", *failing))
+
+
+def _endpoint(health: EndpointHealth) -> EndpointView:
+    note = health.refused or ("differs from the majority" if health.dissent else "")
+    return EndpointView(
+        health.name, health.operator, health.up, health.head, health.lag, sum(health.errors.values()), health.disputes, note
+    )
+
+
+def _status(frame: Frame) -> str:
+    return type(frame.status).__name__.lower()
+
+
+def _reason(frame: Frame) -> str:
+    match frame.status:
+        case Failed(reason):
+            return reason
+        case Disputed(votes):
+            return "endpoints disagree: " + ", ".join(f"{name} says {digest}" for name, digest in votes)
+    return ""
+
+
+def _text(scope: Labels) -> str:
+    return ", ".join(f"{k}={v}" for k, v in scope)
+
+
+def _time(at: Moment | None) -> int:
+    return 0 if at is None else at.timestamp
