@@ -140,6 +140,18 @@ def test_an_episode_that_comes_back_after_its_retraction_is_told_again(desk: Des
     assert opens[0]["incident"] != opens[1]["incident"]
 
 
+def test_an_alert_that_comes_back_within_its_open_incident_stays_in_the_message(desk: Desk) -> None:
+    desk.admit(block(1), fires("A/x", block(1)), fires("A/y", block(1)))
+    desk.admit(block(2), ends("A/x", block(2), cause="reorg"))
+    with desk.engine.begin() as conn:
+        desk.book.silence(Unit(conn), silence(at(2), 9999, 'instance="x"'))
+    desk.admit(block(3), fires("A/x", block(3)))
+    last = desk.owed("update")[-1]["body"]
+    assert {a["summary"]: (a["state"], a["silenced"] is None) for a in last["alerts"]} == {
+        "A/x is broken": ("firing", False), "A/y is broken": ("firing", True),
+    }  # fmt: skip
+
+
 def test_two_endpoints_down_and_a_liar_is_one_page(desk: Desk) -> None:
     for name in ("Endpoint/a", "Endpoint/b", "EndpointDissent/c"):
         desk.admit(block(1), fires(name, block(1), severity="ticket"))
