@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 from monitor.store import LeaseLost, Store, lease
 from monitor.store.tables.journal import MetaRow
 from monitor.store.tables.lease import LeaseRow
+from tests.store.processes import context
 
 
 def _expire(store: Store, name: str = "lead") -> None:
@@ -126,7 +127,6 @@ def _contend(url: str, owner: str, rounds: int, results: multiprocessing.Queue[l
 
 
 def test_two_processes_never_hold_the_same_epoch(store: Store, store_url: str) -> None:
-    context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[list[int]] = context.Queue()
     workers = [context.Process(target=_contend, args=(store_url, name, 15, results)) for name in "ab"]
     for worker in workers:
