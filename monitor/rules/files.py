@@ -280,7 +280,7 @@ class _File:
         try:
             return parse_expression(text)
         except ParseError as error:
-            place = doc.inside(value, error.position) if error.position is not None else doc.span(value)
+            place = doc.inside(value, error.position or 0)
             doc.report(place, "bad-expression", f"expr: {error}")
         return None
 
