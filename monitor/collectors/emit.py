@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from monitor.model import BlockStamp, Disputed, Event, EventId, Failed, Frame, Labels, Log, Series, Unanswered, blind_frame, labels
@@ -13,15 +14,21 @@ class Samples:
     """The series of one scope while a collector fills them; labels of the scope are added to each."""
 
     def __init__(self, scope: Labels) -> None:
-        self._scope = dict(scope)
+        self._scope = scope
         self.found: dict[Series, float] = {}
 
     def put(self, family: str, value: float, **more: str) -> None:
         """One sample. Raises ValueError when the series is there already."""
-        series = Series(family, labels({**self._scope, **more}))
+        series = _series(family, self._scope, tuple(more.items()))
         if series in self.found:
             raise ValueError(f"{series} is put twice")
         self.found[series] = float(value)
+
+
+@lru_cache(maxsize=16_384)
+def _series(family: str, scope: Labels, more: tuple[tuple[str, str], ...]) -> Series:
+    """Nearly all series of a block are those of the block before."""
+    return Series(family, labels({**dict(scope), **dict(more)}))
 
 
 def ether(wei: int) -> float:

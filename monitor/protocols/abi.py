@@ -7,7 +7,7 @@ never a zero. Answers are checked strictly: every bit of a word counts, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -38,9 +38,9 @@ class BadAnswer(Unanswered):
         self.contract, self.member, self.data = contract, member, data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Function:
-    """A read-only function. ``inputs`` and ``outputs`` are canonical ABI types, tuples written ``(a,b)``."""
+    """A read-only function, itself its identity. ``inputs`` and ``outputs`` are canonical ABI types, tuples written ``(a,b)``."""
 
     name: str
     inputs: tuple[str, ...]
@@ -129,10 +129,11 @@ class Contract:
     name: str
     address: Address
 
-    def read(self, function: Function, *arguments: Any) -> Read:
-        return Read(self.address, function.call(*arguments))
+    def read(self, function: Function, *arguments: Hashable) -> Read:
+        """The read of a call; lists are given as tuples, since equal reads are made once and kept."""
+        return _read(self.address, function, arguments)
 
-    def ask(self, snapshot: Snapshot, function: Function, *arguments: Any) -> Any:
+    def ask(self, snapshot: Snapshot, function: Function, *arguments: Hashable) -> Any:
         """The agreed answer, decoded. Raises Unanswered when there is none and BadAnswer when it has the wrong shape."""
         try:
             data = snapshot.value(self.read(function, *arguments))
@@ -143,10 +144,15 @@ class Contract:
         except ValueError as error:
             raise BadAnswer(self.name, function.name, data, str(error)) from None
 
-    def reverted(self, snapshot: Snapshot, function: Function, *arguments: Any) -> bytes | None:
+    def reverted(self, snapshot: Snapshot, function: Function, *arguments: Hashable) -> bytes | None:
         """The revert data if the call reverted by majority: a custom error is data, not an outage."""
         answer = snapshot.answers.get(self.read(function, *arguments))
         return answer.data if isinstance(answer, Reverted) else None
+
+
+@lru_cache(maxsize=8192)
+def _read(target: Address, function: Function, arguments: tuple[Hashable, ...]) -> Read:
+    return Read(target, function.call(*arguments))
 
 
 class Events:
@@ -260,9 +266,13 @@ def _checksummed(type_: str, value: Any) -> Any:
     if type_.endswith("]"):
         return tuple(_checksummed(type_[: type_.rindex("[")], v) for v in value)
     if type_.startswith("("):
-        inner = (t for t, _, _ in _Types(type_).parameters())
-        return tuple(_checksummed(t, v) for t, v in zip(inner, value, strict=True))
+        return tuple(_checksummed(t, v) for t, v in zip(_inner(type_), value, strict=True))
     return _account(bytes.fromhex(value[2:])) if type_ == "address" else value
+
+
+@lru_cache(maxsize=256)
+def _inner(type_: str) -> tuple[str, ...]:
+    return tuple(t for t, _, _ in _Types(type_).parameters())
 
 
 def _by_hash(type_: str) -> bool:

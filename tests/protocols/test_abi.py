@@ -71,8 +71,8 @@ def test_a_wrong_fragment_is_refused(bad: str) -> None:
 def test_a_struct_array_answer_is_decoded_with_eip55_addresses() -> None:
     owner = "0x852ded011285fe67063a08005c71a85690503cee"
     data = encode(["(uint256,uint256,address,uint256,bool,bool)[]"], [[(10, 9, owner, 1_700_000_000, False, True)]])
-    snapshot = Snapshot(STAMP, {QUEUE.read(STATUS, [7]): Value(data, ("a",))})
-    assert QUEUE.ask(snapshot, STATUS, [7]) == ((10, 9, address(owner), 1_700_000_000, False, True),)
+    snapshot = Snapshot(STAMP, {QUEUE.read(STATUS, (7,)): Value(data, ("a",))})
+    assert QUEUE.ask(snapshot, STATUS, (7,)) == ((10, 9, address(owner), 1_700_000_000, False, True),)
 
 
 def test_an_answer_of_the_wrong_shape_names_contract_function_and_what_came() -> None:

@@ -59,7 +59,7 @@ class LidoQueue:
     def oldest_reads(self, next_id: int | None) -> Sequence[Read]:
         """``next_id``: the lowest open id when last seen. It may not exist yet: the revert is data, and a first request is seen at once."""
         reads = [self.queue.read(LAST), self.queue.read(LAST_FINALIZED)]
-        return reads if next_id is None else [*reads, self.queue.read(STATUS, [next_id])]
+        return reads if next_id is None else [*reads, self.queue.read(STATUS, (next_id,))]
 
     def oldest(self, snapshot: Snapshot, next_id: int | None) -> OldestReading:
         """Raises Unanswered."""
@@ -69,7 +69,7 @@ class LidoQueue:
             return OldestReading(now_next, True, None)
         if next_id != now_next:  # the queue moved on in this very block: its new head is read with the next one
             return OldestReading(now_next, False, None)
-        statuses = self.queue.ask(snapshot, STATUS, [now_next])
+        statuses = self.queue.ask(snapshot, STATUS, (now_next,))
         requested_at = statuses[0][_STATUS_TIMESTAMP] if len(statuses) == 1 else 0
         if not 0 < requested_at <= snapshot.stamp.timestamp:
             raise BadAnswer(self.queue.name, STATUS.name, b"", f"one status for id {now_next} with a time in the past, found {statuses}")
