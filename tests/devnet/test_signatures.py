@@ -26,7 +26,11 @@ STAND_INS = {
     "lido_locator": ("LidoLocator", "OssifiableProxy"),
     "agent": ("Agent",),
 }
-PROXY_INTERFACES = {"OssifiableProxy": "ossifiable_proxy_core", "LidoProxy": "ossifiable_proxy_core", "WithdrawalsManagerProxy": "withdrawals_manager_proxy"}
+PROXY_INTERFACES = {
+    "OssifiableProxy": "ossifiable_proxy_core",
+    "LidoProxy": "ossifiable_proxy_core",
+    "WithdrawalsManagerProxy": "withdrawals_manager_proxy",
+}
 NOT_ON_THE_DEVNET = {
     # No stake limits, no stVaults' bad debt, no rebalancing of stVaults.
     "lido": {"StakingLimitSet", "StakingLimitRemoved", "ExternalBadDebtInternalized", "ExternalEtherTransferredToBuffer"},
@@ -98,7 +102,11 @@ def test_errors_have_mainnets_selectors(compiled: Artifacts) -> None:
     place = {"oracle_report_sanity_checker": ("RebaseMath", "Accounting")}
     compared = 0
     for item in DATA["errors"]:
-        known = {s: e for artifact in place.get(item["contract"], STAND_INS.get(item["contract"], ())) for s, e in compiled[artifact].errors.items()}
+        known = {
+            s: e
+            for artifact in place.get(item["contract"], STAND_INS.get(item["contract"], ()))
+            for s, e in compiled[artifact].errors.items()
+        }
         if item["sig"].split("(")[0] in {text.split("(")[0] for text in known.values()}:
             assert known.get(item["selector"]) == item["sig"]
             compared += 1
@@ -106,7 +114,9 @@ def test_errors_have_mainnets_selectors(compiled: Artifacts) -> None:
 
 
 def test_multicall_answers_to_the_selectors_that_the_world_calls(compiled: Artifacts) -> None:
-    selectors = {signature(item): "0x" + keccak(text=signature(item))[:4].hex() for item in compiled["Multicall3"].abi if item["type"] == "function"}
+    selectors = {
+        signature(item): "0x" + keccak(text=signature(item))[:4].hex() for item in compiled["Multicall3"].abi if item["type"] == "function"
+    }
     assert selectors["aggregate3((address,bool,bytes)[])"] == "0x82ad56cb"
     assert selectors["tryAggregate(bool,(address,bytes)[])"] == "0xbce38bd7"
     assert selectors["aggregate((address,bytes)[])"] == "0x252dba42"
