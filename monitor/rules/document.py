@@ -20,8 +20,11 @@ from monitor.catalogue.catalogue import nearest
 from monitor.rules.problems import Level, Problem, Span
 
 MAX_BYTES = 512 * 1024
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 """Nodes that one file may expand to: an alias counts as often as it is used, so a small file cannot grow without bound."""
+
+MAX_BRACKETS = 100
+"""Brackets that may be open at once; PyYAML needs time that grows with the square of their number."""
 
 _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 _SECONDS = (365 * 86400, 7 * 86400, 86400, 3600, 60, 1)
@@ -188,6 +191,10 @@ def _compose(document: Document, raw: bytes) -> Node | None:
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         document.report(Span(document.file, line, column), "not-utf8", f"byte 0x{raw[error.start]:02x} is not UTF-8", "a file in UTF-8")
         return None
+    deep = _too_deep(document)
+    if deep is not None:
+        document.report(deep, "too-deep", f"more than {MAX_BRACKETS} brackets are open here", "the shape of a rule file")
+        return None
     try:
         return yaml.compose(document.text, Loader=yaml.SafeLoader)
     except MarkedYAMLError as error:
@@ -198,6 +205,17 @@ def _compose(document: Document, raw: bytes) -> Node | None:
         document.report(_top(document), "too-deep", "the file is nested too deeply", "the shape of a rule file")
     except ValueError as error:  # PyYAML's own: a scalar escape that is no character
         document.report(_top(document), "bad-yaml", f"this is not YAML: {error}")
+    return None
+
+
+def _too_deep(document: Document) -> Span | None:
+    """Where too many brackets are open, whether they mean YAML, PromQL or text."""
+    depth = 0
+    for match in re.finditer(r"[\[{]|[\]}]", document.text):
+        depth = depth + 1 if match.group() in "[{" else max(depth - 1, 0)
+        if depth > MAX_BRACKETS:
+            before = document.text[: match.start()]
+            return Span(document.file, before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1)
     return None
 
 

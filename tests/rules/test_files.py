@@ -71,6 +71,7 @@ def test_a_missing_file_and_all_problems_of_all_files_are_told_at_once(tmp_path:
     "text",
     [
         "groups: " + "[" * 5000,
+        "- " * 5000,
         "groups: &a [" + ",".join(["*a"] * 3) + "]",
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
         + "\n".join(f"{c}: &{c} [{','.join(['*' + p] * 9)}]" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
@@ -82,7 +83,19 @@ def test_a_missing_file_and_all_problems_of_all_files_are_told_at_once(tmp_path:
         "? [a]\n: b",
         "--- 1\n--- 2\n",
     ],
-    ids=["deep", "recursive", "laughs", "aliased-groups", "python-tag", "nul", "surrogate", "version", "complex-key", "two-documents"],
+    ids=[
+        "deep",
+        "deep-block",
+        "recursive",
+        "laughs",
+        "aliased-groups",
+        "python-tag",
+        "nul",
+        "surrogate",
+        "version",
+        "complex-key",
+        "two-documents",
+    ],
 )
 def test_hostile_yaml_is_a_problem_and_nothing_else(text: str) -> None:
     with pytest.raises(RuleFileErrors) as caught:
@@ -90,7 +103,7 @@ def test_hostile_yaml_is_a_problem_and_nothing_else(text: str) -> None:
     assert len(caught.value.problems) < 50
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_rules_or_problems(text: str) -> None:
     problems_of(text)
@@ -124,7 +137,7 @@ VALUES = st.one_of(
 TREES = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=25)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.dictionaries(KEYS, TREES, max_size=5), max_size=3))
 def test_any_tree_is_rules_or_problems(groups: list[object]) -> None:
     problems_of(yaml.safe_dump({"groups": groups}, allow_unicode=True))
