@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +105,21 @@ def diff(approved: Approved, holdings: Holdings) -> list[Difference]:
         pointers = (("implementation", holding.implementation, mine.implementation), ("admin", holding.admin, mine.admin))
         found += [Difference(contract, what, now, "proxy", was or "") for what, now, was in pointers if now is not None and now != was]
     return sorted(found)
+
+
+def unknown(approved: Approved, roles: Mapping[str, Collection[str]]) -> list[str]:
+    """Contracts and roles of the baseline that the deployment does not have: a typo there would approve nothing.
+
+    ``roles``: the deployment's role names by contract (``ProtocolSources.roles``). A role may also be named by its hash.
+    """
+    found: list[str] = []
+    for contract, mine in approved.items():
+        if contract not in roles:
+            found.append(f'the baseline speaks of a contract "{contract}" that the deployment lacks{entries.hint(contract, roles)}')
+            continue
+        strange = [role for role in mine.roles if role not in roles[contract] and not role.startswith("0x")]
+        found += [f'{contract} has no role "{role}"{entries.hint(role, roles[contract])}' for role in strange]
+    return found
 
 
 def approve(text: str, network: int, protocol: str, holdings: Holdings, note: str, who: str, at: datetime) -> str:

@@ -6,8 +6,7 @@ never a zero. Answers are checked strictly: every bit of a word counts, and the 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -18,14 +17,10 @@ from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from monitor.model import Address, Call, Failed, Log, Read, Reverted, Snapshot, Unanswered, address
+from monitor.protocols.fragments import Types, named
 
 logger = structlog.get_logger()
 _WORD = 32
-_TYPE = re.compile(r"(?:uint|int|bytes|address|bool|string)[0-9]*")
-
-
-class BadFragment(ValueError):
-    """A fragment that is not a function or event in the human-readable form."""
 
 
 class BadAnswer(Unanswered):
@@ -50,8 +45,8 @@ class Function:
     def parse(cls, fragment: str) -> Function:
         """From ``function name(type a, ...) view returns (type b, ...)``. Raises BadFragment."""
         head, _, tail = fragment.partition(" returns ")
-        name, arguments = _named(head, "function")
-        outputs = _Types(tail).parameters() if tail else []
+        name, arguments = named(head, "function")
+        outputs = Types(tail).parameters() if tail else []
         return cls(name, tuple(t for t, _, _ in arguments), tuple(t for t, _, _ in outputs))
 
     @cached_property
@@ -89,7 +84,7 @@ class EventType:
     @classmethod
     def parse(cls, fragment: str) -> EventType:
         """From ``event Name(type indexed a, type b)``. Raises BadFragment."""
-        name, arguments = _named(fragment, "event")
+        name, arguments = named(fragment, "event")
         return cls(name, tuple(Parameter(n, t, i) for t, n, i in arguments))
 
     @cached_property
@@ -272,67 +267,8 @@ def _checksummed(type_: str, value: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _inner(type_: str) -> tuple[str, ...]:
-    return tuple(t for t, _, _ in _Types(type_).parameters())
+    return tuple(t for t, _, _ in Types(type_).parameters())
 
 
 def _by_hash(type_: str) -> bool:
     return type_ in ("string", "bytes") or type_.endswith("]") or type_.startswith("(")
-
-
-def _named(text: str, keyword: str) -> tuple[str, Sequence[tuple[str, str, bool]]]:
-    found = re.match(rf"\s*{keyword}\s+(\w+)\s*\(", text)
-    if found is None:
-        raise BadFragment(f'expected "{keyword} name(...)", found "{text}"')
-    return found[1], _Types(text[found.end() - 1 :]).parameters()
-
-
-class _Types:
-    """Reads a parenthesised parameter list: canonical type, name and whether it is indexed."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text.strip(), 0
-
-    def parameters(self) -> list[tuple[str, str, bool]]:
-        self._take("(")
-        found: list[tuple[str, str, bool]] = []
-        while not self._skip(")"):
-            if found:
-                self._take(",")
-            found.append(self._parameter())
-        return found
-
-    def _parameter(self) -> tuple[str, str, bool]:
-        type_ = self._type()
-        words = self._match(r"[\w ]*").split()
-        indexed = "indexed" in words
-        names = [w for w in words if w not in ("indexed", "memory", "calldata", "payable")]
-        return type_, names[0] if names else "", indexed
-
-    def _type(self) -> str:
-        self._match(r"\s*(tuple(?=\s*\())?")
-        if self._text.startswith("(", self._at):
-            base = "(" + ",".join(t for t, _, _ in self.parameters()) + ")"
-        else:
-            base = self._match(_TYPE.pattern)
-            if not base:
-                raise BadFragment(f'expected a type at "{self._text[self._at :]}" in "{self._text}"')
-        base = {"uint": "uint256", "int": "int256"}.get(base, base)
-        return base + self._match(r"(\[[0-9]*\])*")
-
-    def _match(self, pattern: str) -> str:
-        found = re.compile(pattern).match(self._text, self._at)
-        if found is None:
-            return ""
-        self._at = found.end()
-        return found[0]
-
-    def _skip(self, mark: str) -> bool:
-        self._match(r"\s*")
-        if self._text.startswith(mark, self._at):
-            self._at += len(mark)
-            return True
-        return False
-
-    def _take(self, mark: str) -> None:
-        if not self._skip(mark):
-            raise BadFragment(f'expected "{mark}" at "{self._text[self._at :]}" in "{self._text}"')

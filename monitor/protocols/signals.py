@@ -224,4 +224,6 @@ class ProtocolSources:
     accounting: AccountingSource | None
     pointers: PointerSource | None
     names: Mapping[Address, str]
+    roles: Mapping[str, frozenset[str]]
+    """Role names by contract, of all contracts: what a baseline may speak of."""
     uncovered: tuple[str, ...]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.collectors.baseline import Baseline, ContractBaseline, Difference, Holding, approve, diff, load, parse, render
+from monitor.collectors.baseline import Baseline, ContractBaseline, Difference, Holding, approve, diff, load, parse, render, unknown
 from monitor.protocols.entries import BadEntry
+from monitor.protocols.lido import protocol
 from monitor.protocols.lido.deployment import mainnet
 from tests.collectors.lido_state import account
 
@@ -80,6 +81,18 @@ def test_the_shipped_baseline_knows_every_readable_role_of_mainnet_and_no_other(
     queue = approved["withdrawal_queue"]
     assert sorted(queue.holders("PAUSE_ROLE").values()) == ["circuit_breaker", "reseal_manager"]
     assert set(approved) <= set(mainnet().contracts)
+
+
+def test_a_name_that_the_deployment_lacks_is_told_with_the_nearest() -> None:
+    roles = protocol(mainnet()).roles
+    assert unknown(load(SHIPPED).of(1, "lido"), roles) == []
+    typos = {
+        "withdrawal_queu": ContractBaseline(),
+        "burner": ContractBaseline(roles={"REQUEST_BURN_SHARE_ROLE": {}, "0x" + "05" * 32: {}}),
+    }
+    first, second = unknown(typos, roles)
+    assert 'did you mean "withdrawal_queue"' in first
+    assert 'did you mean "REQUEST_BURN_SHARES_ROLE"' in second
 
 
 @pytest.mark.parametrize(

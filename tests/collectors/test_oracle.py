@@ -214,6 +214,13 @@ def test_contracts_that_contradict_each_other_are_bad_answers() -> None:
     assert isinstance(frame.status, Failed) and "one frame" in frame.status.reason
 
 
+def test_a_report_from_the_future_is_no_delivery() -> None:
+    state = committee()
+    state.last_processed = state.ref_slot + 1
+    (frame,), _ = ORACLE.judge(state.snapshot(ORACLE.plan({})), {})
+    assert isinstance(frame.status, Failed) and "at most the current frame" in frame.status.reason
+
+
 @given(
     st.integers(0, 10**7), st.integers(1, 20_000), st.integers(0, 40), st.integers(-3, 40), st.integers(0, 30_000), st.integers(0, 10_000),
 )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model import BlockStamp, Hash, Log, Slot, Snapshot, Unanswered, Value, address
-from monitor.protocols.abi import BadAnswer, BadFragment, Contract, Events, EventType, Function, decode, selector
+from monitor.protocols import access
+from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function, decode, selector
+from monitor.protocols.fragments import BadFragment
+from monitor.protocols.lido import accounting, governance, locator, oracle, queue
 
 FACTS = yaml.load((Path(__file__).parents[1] / "data" / "lido_interface.yaml").read_text(), Loader=yaml.CSafeLoader)
 STAMP = BlockStamp(1, Hash("0x" + "1" * 64), Hash("0x" + "0" * 64), 1_700_000_000, Slot(7))
@@ -51,6 +56,31 @@ def test_event_fragments_give_the_known_topics(fragment: str, signature: str, ex
     assert event.signature == signature
     assert "0x" + event.topic.hex() == expected
     assert len(event.indexed) == fragment.count(" indexed ")
+
+
+def declared(kind: type) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for module in (access, accounting, governance, locator, oracle, queue):
+        for value in vars(module).values():
+            members = value.values() if isinstance(value, Mapping) else (value,)
+            flat = [m for member in members for m in (member if isinstance(member, tuple) else (member,))]
+            found += [(f"{module.__name__}.{v.name}", v) for v in flat if isinstance(v, kind)]
+    return found
+
+
+def test_every_function_that_we_read_is_in_the_verified_interface() -> None:
+    known = {(f.signature, f.outputs) for f in (Function.parse(fragment) for fragment, _, _ in FACTS["functions"])}
+    ours = declared(Function)
+    assert len(ours) > 60
+    assert [name for name, f in ours if (f.signature, f.outputs) not in known] == []
+
+
+def test_every_event_that_we_hear_is_in_the_verified_interface() -> None:
+    known = [EventType.parse(fragment) for fragment, _, _ in FACTS["events"]]
+    shapes = {(e.topic, tuple((p.type, p.indexed) for p in e.parameters)) for e in known}
+    ours = declared(EventType)
+    assert len(ours) > 30
+    assert [name for name, e in ours if (e.topic, tuple((p.type, p.indexed) for p in e.parameters)) not in shapes] == []
 
 
 def test_custom_errors_and_roles_hash_as_known() -> None:

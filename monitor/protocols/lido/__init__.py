@@ -43,6 +43,7 @@ def protocol(deployment: Deployment) -> ProtocolSources:
         _accounting(deployment),
         pointers(deployment),
         deployment.names,
+        {name: frozenset(d.roles.values()) for name, d in deployment.contracts.items()},
         tuple(_uncovered(deployment)),
     )
 

@@ -101,14 +101,12 @@ class LidoOracle:
 
     def reading(self, snapshot: Snapshot) -> OracleReading:
         """Raises Unanswered; BadAnswer when the contracts contradict each other."""
-        quorum = self.committee.ask(snapshot, QUORUM)
-        return OracleReading(
-            self._numbering(snapshot),
-            self.oracle.ask(snapshot, LAST_PROCESSED),
-            self.members(snapshot),
-            None if quorum == DISABLED else quorum,
-            self._frame(snapshot),
-        )
+        quorum, last, frame = self.committee.ask(snapshot, QUORUM), self.oracle.ask(snapshot, LAST_PROCESSED), self._frame(snapshot)
+        if frame is not None and last > frame.ref_slot:
+            raise BadAnswer(
+                self.oracle.name, LAST_PROCESSED.name, last.to_bytes(32, "big"), f"at most the current frame's slot {frame.ref_slot}"
+            )
+        return OracleReading(self._numbering(snapshot), last, self.members(snapshot), None if quorum == DISABLED else quorum, frame)
 
     def members_read(self) -> Read:
         return self.committee.read(MEMBERS)
