@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy
 import zstandard
 from sqlalchemy import Dialect, LargeBinary, String, Text, TypeDecorator
 from sqlalchemy.dialects import postgresql, sqlite
@@ -114,6 +116,12 @@ class FloatText(TypeDecorator[float]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> float | None:
         return None if value is None else text_float(value)
+
+
+@functools.cache
+def inserting(table: type[SQLModel]) -> sqlalchemy.Insert:
+    """A plain INSERT into the table, built once; rows are given as parameters when it is executed."""
+    return sqlalchemy.insert(table.__table__)  # type: ignore[attr-defined]
 
 
 def insert(unit: Unit, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:

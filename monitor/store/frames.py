@@ -11,9 +11,23 @@ import numpy as np
 from sqlalchemy import Row, select
 from sqlmodel import col
 
-from monitor.model import EMPTY_LAYOUT, BlockStamp, Disputed, Event, EventId, Failed, Frame, FrameStatus, Labels, Layout, Moment, Ok, Series
+from monitor.model import (
+    EMPTY_LAYOUT,
+    BlockStamp,
+    Disputed,
+    Event,
+    EventId,
+    Failed,
+    Frame,
+    FrameStatus,
+    Layout,
+    LayoutId,
+    Moment,
+    Ok,
+    Series,
+)
 from monitor.store.codec import Bits, bits, decode, encode, floats
-from monitor.store.columns import canonical, insert
+from monitor.store.columns import canonical, insert, inserting
 from monitor.store.memory import Base
 from monitor.store.stamps import json_labels, json_layout, json_stamp, layout_json, stamp_json
 from monitor.store.tables.journal import EventRow, FrameBaseRow, FrameRow, LayoutRow
@@ -30,29 +44,25 @@ def write(unit: Unit, seq: int, at: Moment, frames: Sequence[Frame]) -> None:
     """Write an entry's frames with their events. Raises ValueError for a frame that contradicts itself or the entry."""
     if len(frames) > _MAX_FRAMES:
         raise ValueError(f"{len(frames)} frames at one moment, at most {_MAX_FRAMES} can be numbered")
-    rows = []
+    block = at if isinstance(at, BlockStamp) else at.last
+    rows: list[dict[str, Any]] = []
+    new: dict[int, tuple[Frame, Base, bytes]] = {}
     for rank, frame in enumerate(frames):
         _check(frame, at)
-        base, delta = _values(unit, seq * _MAX_FRAMES + rank, frame)
-        block = at if isinstance(at, BlockStamp) else at.last
-        rows.append(
-            {
-                "seq": seq,
-                "rank": rank,
-                "collector": frame.collector,
-                "scope": frame.scope,
-                "status": type(frame.status).__name__.lower(),
-                "reason": _reason(frame.status),
-                "read_at": None if frame.read_at == block else stamp_json(frame.read_at),
-                "base": base,
-                "delta": delta,
-            }
-        )
+        base, delta = _against(unit, frame)
+        if base is None and len(frame.layout):
+            id = seq * _MAX_FRAMES + rank
+            row = bits(frame.values)
+            data = encode(row)
+            base = id
+            new[id] = (frame, Base(id, frame.layout.id, row, len(data), at.timestamp), data)
+        rows.append(_frame_row(seq, rank, block, frame, base, delta))
+    _write_bases(unit, new)
     if rows:
-        unit.conn.execute(insert(unit, FrameRow), rows)
+        unit.conn.execute(inserting(FrameRow), rows)
     events = [_event_row(seq, rank, i, event) for rank, frame in enumerate(frames) for i, event in enumerate(frame.events)]
     if events:
-        unit.conn.execute(insert(unit, EventRow), events)
+        unit.conn.execute(inserting(EventRow), events)
 
 
 def _check(frame: Frame, at: Moment) -> None:
@@ -84,37 +94,51 @@ def _status(name: str, reason: Any) -> FrameStatus:
     raise ValueError(f"a frame's status is {name!r} in the database, not ok, failed or disputed")
 
 
-def _values(unit: Unit, new_id: int, frame: Frame) -> tuple[int | None, bytes | None]:
-    """The frame's base and its difference from it; writes a new base where none serves."""
-    if not len(frame.layout):
+def _against(unit: Unit, frame: Frame) -> tuple[int | None, bytes | None]:
+    """The base that serves for this frame and the difference from it (None: none); no base where a new one is better."""
+    base = unit.memory.bases.get((frame.collector, frame.scope))
+    if base is None or base.layout != frame.layout.id or not 0 <= frame.admitted.timestamp - base.timestamp < BASE_SECONDS:
         return None, None
-    row, key = bits(frame.values), (frame.collector, frame.scope)
-    base = unit.memory.bases.get(key)
-    if base is not None and base.layout == frame.layout.id and 0 <= frame.admitted.timestamp - base.timestamp < BASE_SECONDS:
-        if np.array_equal(base.values, row):
-            return base.id, None
-        delta = encode(row, base.values)
-        if len(delta) <= _WORTH * base.size:
-            return base.id, delta
-    return _new_base(unit, new_id, frame, row), None
+    row = bits(frame.values)
+    if np.array_equal(base.values, row):
+        return base.id, None
+    delta = encode(row, base.values)
+    return (base.id, delta) if len(delta) <= _WORTH * base.size else (None, None)
 
 
-def _new_base(unit: Unit, new_id: int, frame: Frame, row: Bits) -> int:
-    _ensure_layout(unit, frame.layout)
-    data = encode(row)
-    values = {"id": new_id, "layout": frame.layout.id, "timestamp": frame.admitted.timestamp, "data": data}
-    unit.conn.execute(insert(unit, FrameBaseRow).values(values))
-    base = Base(new_id, frame.layout.id, row, len(data), frame.admitted.timestamp)
-    key = (frame.collector, frame.scope)
-    unit.on_commit(lambda: unit.memory.bases.__setitem__(key, base))
-    return new_id
+def _write_bases(unit: Unit, new: Mapping[int, tuple[Frame, Base, bytes]]) -> None:
+    """Write full rows, and layouts that are not there; remembered when all is committed."""
+    if not new:
+        return
+    _write_layouts(unit, {frame.layout.id: frame.layout for frame, _, _ in new.values()})
+    rows = [{"id": id, "layout": base.layout, "timestamp": base.timestamp, "data": data} for id, (_, base, data) in new.items()]
+    unit.conn.execute(inserting(FrameBaseRow), rows)
+    bases = {(frame.collector, frame.scope): base for frame, base, _ in new.values()}
+    unit.on_commit(lambda: unit.memory.bases.update(bases))
 
 
-def _ensure_layout(unit: Unit, layout: Layout) -> None:
+def _write_layouts(unit: Unit, layouts: Mapping[LayoutId, Layout]) -> None:
     # Asked first, since the text of a large layout takes longer to make than all the rest of a block.
-    if unit.conn.execute(select(col(LayoutRow.id)).where(col(LayoutRow.id) == layout.id)).one_or_none() is None:
-        values = {"id": layout.id, "series": canonical(layout_json(layout)), "length": len(layout)}
-        unit.conn.execute(insert(unit, LayoutRow).values(values).on_conflict_do_nothing(index_elements=["id"]))
+    there = set(unit.conn.execute(select(col(LayoutRow.id)).where(col(LayoutRow.id).in_(list(layouts)))).scalars())
+    rows = [
+        {"id": id, "series": canonical(layout_json(layout)), "length": len(layout)} for id, layout in layouts.items() if id not in there
+    ]
+    if rows:
+        unit.conn.execute(insert(unit, LayoutRow).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+def _frame_row(seq: int, rank: int, block: BlockStamp, frame: Frame, base: int | None, delta: bytes | None) -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "rank": rank,
+        "collector": frame.collector,
+        "scope": frame.scope,
+        "status": type(frame.status).__name__.lower(),
+        "reason": _reason(frame.status),
+        "read_at": None if frame.read_at == block else stamp_json(frame.read_at),
+        "base": base,
+        "delta": delta,
+    }
 
 
 def _event_row(seq: int, frame_rank: int, rank: int, event: Event) -> dict[str, Any]:
@@ -133,11 +157,11 @@ def _event_row(seq: int, frame_rank: int, rank: int, event: Event) -> dict[str, 
 
 @dataclass(slots=True)
 class FrameReader:
-    """Reads frames of ascending entries. Keeps the newest base of each scope and all layouts that it met."""
+    """Reads frames of ascending entries. Keeps the bases of its last batch and all layouts that it met."""
 
     unit: Unit
     _layouts: dict[str, Layout] = field(default_factory=dict)
-    _bases: dict[tuple[str, Labels], tuple[int, Layout, Bits]] = field(default_factory=dict)
+    _bases: dict[int, tuple[Layout, Bits]] = field(default_factory=dict)
 
     def read(self, moments: Mapping[int, Moment]) -> dict[int, tuple[Frame, ...]]:
         """The frames of these entries (by ``seq``), each in order; an entry without frames is left out."""
@@ -148,6 +172,7 @@ class FrameReader:
             .order_by(col(FrameRow.seq), col(FrameRow.rank))
         ).all()
         events = self._events(wanted)
+        self._fetch_bases(rows)
         found: dict[int, list[Frame]] = {}
         for row in rows:
             found.setdefault(row.seq, []).append(self._frame(row, moments[row.seq], events.get((row.seq, row.rank), ())))
@@ -170,18 +195,20 @@ class FrameReader:
         block = at if isinstance(at, BlockStamp) else at.last
         layout, values = EMPTY_LAYOUT, np.empty(0)
         if row.base is not None:
-            layout, base = self._base((row.collector, scope), row.base)
+            layout, base = self._bases[row.base]
             values = floats(base.copy() if row.delta is None else decode(row.delta, base))
         read_at = block if row.read_at is None else json_stamp(row.read_at)
         return Frame(row.collector, scope, read_at, at, _status(row.status, row.reason), layout, values, events)
 
-    def _base(self, key: tuple[str, Labels], id: int) -> tuple[Layout, Bits]:
-        held = self._bases.get(key)
-        if held is None or held[0] != id:
-            columns = (col(FrameBaseRow.layout), col(FrameBaseRow.data))
-            row = self.unit.conn.execute(select(*columns).where(col(FrameBaseRow.id) == id)).one()
-            held = self._bases[key] = (id, self._layout(row.layout), decode(row.data))
-        return held[1], held[2]
+    def _fetch_bases(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> None:
+        """Have all bases of these rows; those that no row of the batch has are let go."""
+        wanted = {row.base for row in rows if row.base is not None}
+        self._bases = {id: held for id, held in self._bases.items() if id in wanted}
+        missing = sorted(wanted - self._bases.keys())
+        for start in range(0, len(missing), 500):
+            query = select(FrameBaseRow.__table__).where(col(FrameBaseRow.id).in_(missing[start : start + 500]))  # type: ignore[attr-defined]
+            for row in self.unit.conn.execute(query):
+                self._bases[row.id] = (self._layout(row.layout), decode(row.data))
 
     def _layout(self, id: str) -> Layout:
         layout = self._layouts.get(id)

@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from monitor.model import BlockStamp, Known, Moment, Tick, Transition
 from monitor.store import frames
-from monitor.store.columns import canonical, insert
+from monitor.store.columns import canonical, insert, inserting
 from monitor.store.entry import JudgedEntry
 from monitor.store.errors import NotOnBranch
 from monitor.store.replay import load_frames, replay, ruleset_text, stamp_of, transitions
@@ -120,6 +120,15 @@ def rules(unit: Unit, ruleset: str, text: str, *, seen_at: float) -> int:
     return seq
 
 
+# Built once: to build such a statement takes longer than to run it.
+_NEWEST_SEQ = select(func.max(col(JournalRow.seq)))
+_INSTANCES_DIGEST = select(col(InstancesRow.digest)).order_by(col(InstancesRow.seq).desc()).limit(1)
+_newest = select(col(CollectorStateRow.collector), func.max(col(CollectorStateRow.seq)).label("seq")).group_by("collector").subquery()
+_MEMORY_DIGESTS = select(col(CollectorStateRow.collector), col(CollectorStateRow.digest)).join(
+    _newest, (col(CollectorStateRow.collector) == _newest.c.collector) & (col(CollectorStateRow.seq) == _newest.c.seq)
+)
+
+
 def _check_follows(at: Moment, last: BlockStamp | None) -> None:
     if last is None:
         return
@@ -131,7 +140,7 @@ def _check_follows(at: Moment, last: BlockStamp | None) -> None:
 
 
 def _next_seq(unit: Unit) -> int:
-    newest: int | None = unit.conn.execute(select(func.max(col(JournalRow.seq)))).scalar_one()
+    newest: int | None = unit.conn.execute(_NEWEST_SEQ).scalar_one()
     return 0 if newest is None else newest + 1
 
 
@@ -143,7 +152,7 @@ def _insert(
     if block is not None:
         values |= {"number": block.number, "hash": block.hash, "parent": block.parent, "slot": block.slot}
         values |= {"block_timestamp": block.timestamp, "beacon_root": block.beacon_root}
-    unit.conn.execute(insert(unit, JournalRow).values(values))
+    unit.conn.execute(inserting(JournalRow), values)
 
 
 def _write_transitions(unit: Unit, seq: int, at: Moment, changes: tuple[Transition, ...]) -> None:
@@ -166,15 +175,11 @@ def _write_transitions(unit: Unit, seq: int, at: Moment, changes: tuple[Transiti
         for rank, t in enumerate(changes)
     ]
     if rows:
-        unit.conn.execute(insert(unit, TransitionRow), rows)
+        unit.conn.execute(inserting(TransitionRow), rows)
 
 
 def _write_known(unit: Unit, seq: int, memories: Mapping[str, Known]) -> None:
-    newest = select(col(CollectorStateRow.collector), func.max(col(CollectorStateRow.seq)).label("seq")).group_by("collector").subquery()
-    state = select(col(CollectorStateRow.collector), col(CollectorStateRow.digest)).join(
-        newest, (col(CollectorStateRow.collector) == newest.c.collector) & (col(CollectorStateRow.seq) == newest.c.seq)
-    )
-    held = {row.collector: row.digest for row in unit.conn.execute(state)}
+    held = {row.collector: row.digest for row in unit.conn.execute(_MEMORY_DIGESTS)}
     rows = []
     for collector, memory in sorted(memories.items()):
         text = canonical(memory)
@@ -182,14 +187,13 @@ def _write_known(unit: Unit, seq: int, memories: Mapping[str, Known]) -> None:
         if held.get(collector) != digest:
             rows.append({"collector": collector, "seq": seq, "digest": digest, "known": text})
     if rows:
-        unit.conn.execute(insert(unit, CollectorStateRow), rows)
+        unit.conn.execute(inserting(CollectorStateRow), rows)
 
 
 def _write_instances(unit: Unit, seq: int, text: str) -> None:
-    newest = select(col(InstancesRow.digest)).order_by(col(InstancesRow.seq).desc()).limit(1)
     digest = _digest(text)
-    if unit.conn.execute(newest).scalar_one_or_none() != digest:
-        unit.conn.execute(insert(unit, InstancesRow).values(seq=seq, digest=digest, body=text))
+    if unit.conn.execute(_INSTANCES_DIGEST).scalar_one_or_none() != digest:
+        unit.conn.execute(inserting(InstancesRow), {"seq": seq, "digest": digest, "body": text})
 
 
 def _digest(text: str) -> str:
@@ -223,6 +227,7 @@ def _tidy(unit: Unit) -> None:
 # ---------------------------------------------------------------- reading the current branch
 
 _BLOCKS = (col(JournalRow.kind) == "block", col(JournalRow.orphaned_by).is_(None))
+_LAST_BLOCK = select(JournalRow.__table__).where(*_BLOCKS).order_by(col(JournalRow.seq).desc()).limit(1)  # type: ignore[attr-defined]
 
 
 def tail(unit: Unit, n: int = 64) -> list[BlockStamp]:
@@ -262,8 +267,8 @@ def _seq_at(unit: Unit, at: BlockStamp) -> int:
 
 
 def _last_block(unit: Unit) -> BlockStamp | None:
-    found = tail(unit, 1)
-    return found[0] if found else None
+    row = unit.conn.execute(_LAST_BLOCK).one_or_none()
+    return None if row is None else stamp_of(row)
 
 
 def _time(block: BlockStamp | None) -> int | None:

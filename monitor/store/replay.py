@@ -17,7 +17,7 @@ from monitor.store.stamps import json_labels, json_moment
 from monitor.store.tables.journal import JournalRow, RulesetRow, TransitionRow
 from monitor.store.unit import Unit
 
-_BATCH = 64
+_BATCH = 32
 _JUDGED = ("block", "tick")
 
 
