@@ -12,6 +12,9 @@ from monitor.devnet.rpc import Rpc, RpcError
 GAS = 15_000_000
 """Gas limit of each transaction: enough for all, so that nothing needs to be estimated on a state that is not mined yet."""
 
+TIMEOUT = 15.0
+"""Seconds of wall time to wait for a transaction to be mined."""
+
 
 class TransactionFailed(RuntimeError):
     """A transaction was mined and reverted, or was not mined in time."""
@@ -49,18 +52,18 @@ def ether(amount: float) -> int:
     return round(amount * 10**9) * 10**9
 
 
-def send(rpc: Rpc, transactions: Sequence[Transaction], *, timeout: float = 15.0) -> list[Receipt]:
+def send(rpc: Rpc, transactions: Sequence[Transaction]) -> list[Receipt]:
     """Send in order, wait until all are mined. Raises :class:`TransactionFailed` for the first that reverted."""
     # One by one: anvil handles the requests of a batch at the same time, so it would lose their order.
     hashes = [rpc.call("eth_sendTransaction", tx.fields()) for tx in transactions]
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + TIMEOUT
     while True:
         receipts = rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in hashes])
         if all(receipts):
             break
         if time.monotonic() > deadline:
             raise TransactionFailed(
-                f"{receipts.count(None)} of {len(hashes)} transactions were not mined within {timeout} s: does the chain mine?"
+                f"{receipts.count(None)} of {len(hashes)} transactions were not mined within {TIMEOUT} s: does the chain mine?"
             )
         time.sleep(0.02)
     for tx, receipt in zip(transactions, receipts, strict=True):
