@@ -170,7 +170,7 @@ def _owe_one(desk: Desk, incident: OpenIncident, kind: str, body: Mapping[str, A
                 "body": json.dumps(body),
                 "state": "owed",
                 "owed_at": desk.now,
-                "next_at": desk.now,
+                "next_at": 0.0,  # at once, even when the clock is set back
                 "attempts": 0,
             }
         )

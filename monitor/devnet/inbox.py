@@ -31,7 +31,7 @@ FaultKind = Literal["rate_limited", "error", "server_error", "html", "garbage", 
 class Fault:
     """One way to misbehave, for the next ``count`` requests of ``method`` (``*``: any; ``heartbeat`` for the pings).
 
-    ``accepted``: do what was asked before failing. ``seconds``: of Retry-After, hang and slow. ``error``: Slack's code, for ``error``.
+    ``accepted``: do what was asked before failing (never for ``rate_limited``, which tells the sender that nothing was done). ``seconds``: of Retry-After, hang and slow. ``error``: Slack's code, for ``error``.
     ``skip``: so many matching requests pass unharmed first.
     """
 
@@ -145,7 +145,7 @@ class Inbox:
             body = await request.read()
             await asyncio.sleep(fault.seconds)
             return await self._answer(method, request, body)
-        done = await self._answer(method, request) if fault.accepted else None
+        done = await self._answer(method, request) if fault.accepted and fault.kind != "rate_limited" else None
         return await self._misbehave(fault, request, done)
 
     async def _misbehave(self, fault: Fault, request: web.Request, done: web.StreamResponse | None) -> web.StreamResponse:
