@@ -203,3 +203,24 @@ def test_the_shipped_mainnet_reads_stay_few_between_role_reads() -> None:
     sizes = {c.name: len(c.plan({})) for c in made}
     assert sum(n for c, n in zip(made, sizes.values(), strict=True) if c.cadence.every_block) < 120
     assert sizes["roles_holders"] < 900
+
+
+def test_after_a_reorg_the_older_memory_judges_the_new_branch(watcher: Watcher, world: World) -> None:
+    actions.request_withdrawals(world, world.account("staker_1"), [ETH])
+    world.anvil.mine()
+    watcher.catch_up()
+    ancestor, memory, frames = watcher.number, watcher.memory, dict(watcher.frames)
+    head = watcher.value("queue_oldest_request_timestamp_seconds")
+    assert head is not None
+    actions.grant_role(world, "withdrawal_queue", "PAUSE_ROLE", world.account("attacker"))
+    actions.mint_unbacked(world, world.account("attacker"), world["lido"].read("getTotalShares") // 100)
+    watcher.catch_up()
+    assert watcher.value("accounting_share_rate_drift_ratio") != 0
+    actions.reorg(world, world.anvil.head()[0] - ancestor)
+    world.anvil.mine()
+    watcher.number, watcher.memory, watcher.frames, watcher.events = ancestor, memory, frames, []  # as the window rewinds
+    watcher.catch_up()
+    assert watcher.told("role_change") == []
+    assert watcher.value("role_holder", contract="withdrawal_queue", role="PAUSE_ROLE", approved="no") is None
+    assert watcher.value("accounting_share_rate_drift_ratio") == 0
+    assert watcher.value("queue_oldest_request_timestamp_seconds") == head
