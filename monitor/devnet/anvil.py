@@ -56,67 +56,18 @@ def find_binary(contracts: Path = CONTRACTS_DIR, tool: str = "anvil") -> Path:
     raise AnvilMissing(modules)
 
 
-class Anvil:
-    """A running anvil: HTTP and WebSocket on one port of 127.0.0.1. Use it as a context manager, or call :meth:`stop`.
+class Node:
+    """What one can make a running anvil do, whoever started it: blocks, time, balances, code."""
 
-    It starts without mining; :meth:`mine_at_once` or :meth:`mine_every` begins it.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], port: int, lines: deque[str]) -> None:
-        self._process = process
-        self._lines = lines
+    def __init__(self, port: int) -> None:
         self.port = port
         self.http_url = f"http://127.0.0.1:{port}"
         self.ws_url = f"ws://127.0.0.1:{port}"
         self.rpc = Rpc(self.http_url)
-        atexit.register(self.stop)
-
-    @classmethod
-    def start(cls, *, binary: Path | None = None, port: int = 0, timestamp: int | None = None, timeout: float = 20.0) -> Self:
-        """Start anvil on a free port (or ``port``), its clock at ``timestamp`` (now), and wait until it answers."""
-        command = [
-            str(binary or find_binary()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
-            "--accounts", str(ACCOUNTS), "--mnemonic", MNEMONIC, "--no-mining", "--order", "fifo", "--gas-limit", "300000000",
-            *(["--timestamp", str(timestamp)] if timestamp is not None else []),
-        ]  # fmt: skip
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
-        lines: deque[str] = deque(maxlen=50)
-        ready: deque[int] = deque()
-        threading.Thread(target=_drain, args=(process, lines, ready), daemon=True, name="anvil-output").start()
-        deadline = time.monotonic() + timeout
-        while not ready:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                raise AnvilFailed("anvil did not start; its last lines:\n" + "".join(lines))
-            time.sleep(0.005)
-        return cls(process, ready[0], lines)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
 
     def stop(self) -> None:
-        """End anvil; a second call does nothing."""
-        atexit.unregister(self.stop)
+        """Let go of the node; it runs on, since it is not ours."""
         self.rpc.close()
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
 
     # ------------------------------------------------------------ blocks and time
 
@@ -167,6 +118,66 @@ class Anvil:
         """Back to a snapshot, which is used up by that."""
         if not self.rpc.call("evm_revert", snapshot):
             raise AnvilFailed(f"anvil does not know the snapshot {snapshot}: each can be used once")
+
+
+class Anvil(Node):
+    """A running anvil: HTTP and WebSocket on one port of 127.0.0.1. Use it as a context manager, or call :meth:`stop`.
+
+    It starts without mining; :meth:`mine_at_once` or :meth:`mine_every` begins it.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], port: int, lines: deque[str]) -> None:
+        self._process = process
+        self._lines = lines
+        super().__init__(port)
+        atexit.register(self.stop)
+
+    @classmethod
+    def start(cls, *, binary: Path | None = None, port: int = 0, timestamp: int | None = None, timeout: float = 20.0) -> Self:
+        """Start anvil on a free port (or ``port``), its clock at ``timestamp`` (now), and wait until it answers."""
+        command = [
+            str(binary or find_binary()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
+            "--accounts", str(ACCOUNTS), "--mnemonic", MNEMONIC, "--no-mining", "--order", "fifo", "--gas-limit", "300000000",
+            *(["--timestamp", str(timestamp)] if timestamp is not None else []),
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+        lines: deque[str] = deque(maxlen=50)
+        ready: deque[int] = deque()
+        threading.Thread(target=_drain, args=(process, lines, ready), daemon=True, name="anvil-output").start()
+        deadline = time.monotonic() + timeout
+        while not ready:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise AnvilFailed("anvil did not start; its last lines:\n" + "".join(lines))
+            time.sleep(0.005)
+        return cls(process, ready[0], lines)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End anvil; a second call does nothing."""
+        atexit.unregister(self.stop)
+        self.rpc.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
 
 
 def _drain(process: subprocess.Popen[str], lines: deque[str], ready: deque[int]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from monitor.devnet.anvil import Anvil
+from monitor.devnet.anvil import Anvil, Node
 from monitor.devnet.build import Artifact, Artifacts, artifacts
 from monitor.devnet.deploy import Deployment, deploy
 from monitor.devnet.rpc import Rpc
@@ -47,7 +47,7 @@ class Contract:
 class World:
     """A running devnet. Use it as a context manager, or call :meth:`stop`."""
 
-    def __init__(self, anvil: Anvil, deployment: Deployment, compiled: Artifacts, block_time: int) -> None:
+    def __init__(self, anvil: Node, deployment: Deployment, compiled: Artifacts, block_time: int) -> None:
         self.anvil = anvil
         self.rpc = anvil.rpc
         self.deployment = deployment
@@ -81,6 +81,11 @@ class World:
             anvil.stop()
             raise
         return world
+
+    @classmethod
+    def attach(cls, port: int, deployment: Deployment, block_time: int = 1) -> Self:
+        """The world of a devnet that another process runs; :meth:`stop` only lets go of it."""
+        return cls(Node(port), deployment, artifacts(), block_time)
 
     def __getitem__(self, name: str) -> Contract:
         """A handle on a contract of the deployment."""

@@ -23,14 +23,12 @@ from monitor.samples import FrameWindow
 from monitor.service import reading
 from monitor.service.parts import Progress
 from monitor.service.reading import PIPELINE, Memory
+from monitor.service.reorg import Reorg
 from monitor.service.setup import Setup
 from monitor.service.state import State
 from monitor.store import JudgedEntry, Lease, Store, Unit, journal
 
 log = structlog.get_logger()
-
-WITHHELD_SLOTS = 3
-"""After a reorg nothing is announced until the new branch is as old as the orphaned one, or this many slots older than the fork."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Pipeline:
             state.live,
             list(state.recent),
         )
-        self._held: list[Transition] = []
+        self._reorg = Reorg(rooms.slot_seconds, state.memory.orphaned)
         self._watch = reading.watched(rooms.collectors)
         self._changed: Setup | None = setup if setup.hash != state.setup.hash else None
 
@@ -108,18 +106,18 @@ class Pipeline:
         """Take back everything after ``to``; what was announced is compared when the new branch is as old as the orphaned one."""
         tip = self.recent[-1]
         log.warning("chain.reorg", depth=tip.number - to.number, to=to.number)
-        orphaned = self.memory.orphaned or {"timestamp": tip.timestamp, "instances": self.live.to_json(), "fork": to.timestamp}
-        orphaned = {**orphaned, "timestamp": max(orphaned["timestamp"], tip.timestamp), "fork": min(orphaned["fork"], to.timestamp)}
+        self._reorg.begin(tip, to, self.live)
+        orphaned = self._reorg.to_json()
 
         def work(unit: Unit) -> tuple[Memory, Instances]:
-            journal.rewind(unit, to, seen_at=time.time(), ruleset=self.setup.hash)
             known = dict(journal.known(unit, to))
-            text = journal.instances_at(unit, to)
             memory = replace(Memory.from_json(known, known.pop(PIPELINE, {})), orphaned=orphaned)
+            text = journal.instances_at(unit, to)
+            # What was announced on the orphaned branch is remembered with the rewind: a crash now must not forget it.
+            journal.rewind(unit, to, seen_at=time.time(), ruleset=self.setup.hash, known={PIPELINE: memory.to_json()})
             return memory, Instances.from_json(text) if text else Instances()
 
         self.memory, self.live = await self.rooms.store.run(work, self.lease)
-        self._held = []
         self.window.rewind(to)
         self.recent = [stamp for stamp in self.recent if stamp.number <= to.number]
         self.progress.reorgs += 1
@@ -152,7 +150,8 @@ class Pipeline:
         self.window.append(own)
         recorded = rules.record(self.setup.ruleset, self.window, at)
         live, found, verdicts = rules.judge(self.setup.ruleset, self.window, at, self.live)
-        live, transitions, memory = self._announced(live, [*ended, *found], memory, at)
+        live, transitions = self._reorg.announced(live, [*ended, *found], at)
+        memory = replace(memory, orphaned=self._reorg.to_json())
         judged_at = time.time()
         entry = JudgedEntry(
             at=at,
@@ -179,21 +178,6 @@ class Pipeline:
         self.progress.at, self.progress.judged_at = at, judged_at
         self.progress.verdicts = tuple(verdicts)
         self.rooms.committed()
-
-    def _announced(
-        self, live: Instances, transitions: list[Transition], memory: Memory, at: Moment
-    ) -> tuple[Instances, list[Transition], Memory]:
-        """Transitions that may be told now: all of them, unless a reorg's new branch is still younger than the orphaned tip."""
-        orphaned = memory.orphaned
-        if orphaned is None:
-            return live, transitions, memory
-        if at.timestamp < orphaned["timestamp"] and at.timestamp < orphaned["fork"] + WITHHELD_SLOTS * self.rooms.slot_seconds:
-            self._held += transitions
-            return live, [], memory
-        before = Instances.from_json(orphaned["instances"])
-        live, compared = rules.reconcile_reorg(before, live, at, [*self._held, *transitions])
-        self._held = []
-        return live, compared, replace(memory, orphaned=None)
 
     def _take_rules(self, at: Moment) -> list[Transition]:
         """Put a new rule set in place of the old one; the transitions of alerts that end with it."""

@@ -71,10 +71,10 @@ def append(unit: Unit, entry: JudgedEntry) -> int:
     return seq
 
 
-def rewind(unit: Unit, to: BlockStamp, *, seen_at: float, ruleset: str) -> int:
+def rewind(unit: Unit, to: BlockStamp, *, seen_at: float, ruleset: str, known: Mapping[str, Known] | None = None) -> int:
     """Take back all that was judged after ``to``; the ``seq`` of the rewind.
 
-    Memory and instances are those of ``to`` again. Raises NotOnBranch when another block of its number is on the branch.
+    Memory and instances are those of ``to`` again, but for ``known``: what is to be remembered of the rewind itself. Raises NotOnBranch when another block of its number is on the branch.
     """
     kept = _seq_at(unit, to)
     seq = _next_seq(unit)
@@ -82,6 +82,8 @@ def rewind(unit: Unit, to: BlockStamp, *, seen_at: float, ruleset: str) -> int:
     _orphan(unit, kept, seq)
     unit.conn.execute(delete(CollectorStateRow).where(col(CollectorStateRow.seq) > kept))
     unit.conn.execute(delete(InstancesRow).where(col(InstancesRow.seq) > kept))
+    if known:
+        _write_known(unit, seq, known)
     return seq
 
 

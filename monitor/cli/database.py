@@ -1,0 +1,69 @@
+"""``stakewarden db migrate | check | backup`` and ``stakewarden replay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.failure import Failure
+from monitor.cli.logs import configure
+from monitor.cli.run import read
+from monitor.cli.where import settings_file
+from monitor.service.replay import replay_journal
+from monitor.store import Store, StoreError
+
+app = typer.Typer(no_args_is_help=True)
+SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
+
+
+@app.command()
+def migrate(settings: SettingsOption = None) -> None:
+    """Bring the database's schema to this version's."""
+    with _store(settings) as store:
+        typer.echo(f"{store.where} is at revision {store.migrate()}")
+
+
+@app.command()
+def check(settings: SettingsOption = None) -> None:
+    """Say what is wrong with the database."""
+    with _store(settings) as store:
+        found = store.check()
+        for line in found:
+            typer.echo(line)
+        typer.echo(f"{store.where}: {len(found)} problems")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(path: Annotated[Path, typer.Argument(help="A new file.")], settings: SettingsOption = None) -> None:
+    """Copy a SQLite database while it is used."""
+    with _store(settings) as store:
+        try:
+            store.backup(path)
+        except StoreError as wrong:
+            raise Failure(str(wrong), code=1) from None
+        typer.echo(f"{store.where} was copied to {path}")
+
+
+def replay(settings: SettingsOption = None) -> None:
+    """Judge the recorded frames again and see that the same transitions come out, byte for byte."""
+    configure()
+    with _store(settings) as store, store.read() as unit:
+        found = replay_journal(unit)
+    for line in found.differences:
+        typer.echo(line)
+    typer.echo(
+        f"{found.moments} judged moments replayed, {found.transitions} transitions, {len(found.differences)} differences, digest {found.digest}"
+    )
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def _store(settings: Path | None) -> Store:
+    try:
+        return Store.open(read(settings_file(settings)).store.location())
+    except StoreError as wrong:
+        raise Failure(str(wrong), code=1) from None

@@ -1,0 +1,150 @@
+"""``stakewarden guardian status | pause | calldata``: the brake, for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from monitor.cli.failure import Failure
+from monitor.cli.run import read
+from monitor.cli.where import settings_file
+from monitor.guardian import byhand
+from monitor.guardian.byhand import PauseImpossible, Status, TargetStatus
+from monitor.guardian.keys import KeyProblem, Signer, load_signer
+from monitor.guardian.node import NoMajority
+from monitor.guardian.settings import GuardianSettings, KeySettings
+from monitor.service.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TargetArgument = Annotated[str, typer.Argument(help="The target's name in the settings.")]
+
+
+@app.command()
+def status(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
+    """Would a pause work right now? Each target, by people and by the service, with the reason for what fails."""
+    config = read(settings_file(settings))
+    guardian = _guardian(config)
+    sentinel = None if guardian.key is None else _signer(guardian.key).address
+    try:
+        found = asyncio.run(byhand.status(guardian, config.network.execution, sentinel))
+    except (NoMajority, PauseImpossible) as wrong:
+        raise Failure(str(wrong), code=1) from None
+    typer.echo(json.dumps(asdict(found), indent=1) if as_json else "\n".join(_status_lines(found)))
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+@app.command()
+def pause(
+    target: TargetArgument,
+    reason: Annotated[str, typer.Option(help="Why; printed with the outcome, for your incident log.")],
+    settings: SettingsOption = None,
+    key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the private key of a GUARDIAN_ROLE account.")
+    ] = "STAKEWARDEN_GUARDIAN_KEY",
+    key_file: Annotated[Path | None, typer.Option(help="File with the private key.")] = None,
+    keystore: Annotated[Path | None, typer.Option(help="Encrypted keystore; its password from --password-file.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File with the keystore's password.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Simulate only.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pause a target as a person with GUARDIAN_ROLE: simulate, send, wait, read back."""
+    config = read(settings_file(settings))
+    guardian = _guardian(config)
+    if keystore is not None:
+        signer = _signer(_key_settings(keystore_file=keystore, password_file=password_file))
+    else:
+        signer = _signer(_key_settings(key_file=key_file) if key_file else _key_settings(env=key_env))
+    try:
+        done = asyncio.run(
+            byhand.pause(guardian, config.network.execution, signer, target, chain_id=config.network.chain_id, dry_run=dry_run)
+        )
+    except (NoMajority, PauseImpossible) as wrong:
+        raise Failure(str(wrong), code=1) from None
+    if done is None:
+        typer.echo(f"a pause of {target} by {signer.address} would go through; nothing was sent")
+    elif as_json:
+        typer.echo(json.dumps({**asdict(done), "reason": reason}, indent=1))
+    else:
+        ends = f"until {_utc(done.resumes_timestamp)}" if done.resumes_timestamp is not None else "with no end of its own"
+        typer.echo(
+            f"{target} is paused {ends}: block {done.block}, transaction {done.tx}, by {done.sender} ({done.verified_at - done.started_at:.1f} s)"
+        )
+        typer.echo(f"reason: {reason}")
+
+
+@app.command()
+def calldata(target: TargetArgument, settings: SettingsOption = None, as_json: JsonOption = False) -> None:
+    """The transaction that a Safe with GUARDIAN_ROLE would send, with what it does in words. Needs no endpoint."""
+    config = read(settings_file(settings))
+    try:
+        found = byhand.calldata(_guardian(config), target, config.network.chain_id)
+    except PauseImpossible as wrong:
+        raise Failure(str(wrong)) from None
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1))
+        return
+    typer.echo(f"to     {found.to}\nvalue  {found.value}\ndata   {found.data}\ncall   {found.function}\n\n{found.words}")
+
+
+def _guardian(config: Settings) -> GuardianSettings:
+    if config.guardian is None:
+        raise Failure("the settings have no guardian: nothing can be paused from here")
+    return config.guardian
+
+
+def _key_settings(**given: object) -> KeySettings:
+    try:
+        return KeySettings.model_validate(given)
+    except ValidationError as wrong:
+        raise Failure("; ".join(e["msg"].removeprefix("Value error, ") for e in wrong.errors())) from None
+
+
+def _signer(key: KeySettings) -> Signer:
+    try:
+        return load_signer(key)
+    except KeyProblem as wrong:
+        raise Failure(str(wrong)) from None
+
+
+def _status_lines(found: Status) -> list[str]:
+    stopped = {True: "stopped", False: "allowed", None: "unknown"}[found.sentinels_stopped]
+    lines = [f"guardian {found.contract} on chain {found.chain_id}, block {found.block} of {_utc(found.block_timestamp)}"]
+    lines.append(f"sentinels: {stopped}; pauses left in the contract-wide budget: {_or_unknown(found.sentinel_budget)}")
+    lines.append(f"people: {', '.join(found.guardians) or 'nobody'}")
+    if found.sentinel is not None:
+        balance = "unknown" if found.sentinel_balance is None else f"{found.sentinel_balance / 10**18:.4f} ether"
+        lines.append(f"service's key: {found.sentinel}, {balance}, {_or_unknown(found.sentinel_waiting)} transactions waiting")
+    return lines + [line for target in found.targets for line in _target_lines(target)]
+
+
+def _target_lines(target: TargetStatus) -> list[str]:
+    paused = {True: "PAUSED", False: "not paused", None: "not known whether paused"}[target.paused]
+    until = f" until {_utc(target.resumes_timestamp)}" if target.paused and target.resumes_timestamp is not None else ""
+    lines = [
+        "",
+        f"{target.name} {target.address}: {paused}{until}; lever {target.lever}, {target.arming}, pauses for {target.duration_seconds} s",
+    ]
+    if target.unknown is not None:
+        lines.append(f"  readiness is not known: {target.unknown}")
+    for readiness in target.readiness:
+        lines.append(f"  by {readiness.by}: {'ready' if readiness.ready else 'NOT READY'}")
+        lines += [f"    {check.name}: {check.reason}" for check in readiness.failing]
+    return lines
+
+
+def _utc(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _or_unknown(value: Any) -> str:
+    return "unknown" if value is None else str(value)

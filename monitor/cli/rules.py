@@ -1,0 +1,116 @@
+"""``stakewarden rules check`` and ``stakewarden rules test``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monitor import rules
+from monitor.alerts import BadRoutes, load_routes
+from monitor.catalogue import SHIPPED, Catalogue
+from monitor.cli.failure import Failure
+from monitor.guardian.policy import BadPolicy, load_policy
+from monitor.rules import Problem, RuleFileErrors, render_problems
+from monitor.rules.unit_tests import render_report
+from monitor.rules.unit_tests import run as run_tests
+
+app = typer.Typer(no_args_is_help=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PACKS = Path("rules/packs")
+POLICIES = Path("rules/policy")
+TESTS = Path("rules/tests")
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Rule files or folders; rules/packs and rules/policy by default.")] = None,
+    block_seconds: Annotated[int, typer.Option(help="The chain's slot time: windows may not be shorter than two.")] = 12,
+    as_json: JsonOption = False,
+) -> None:
+    """Find every mistake in rule files (and, by default, in routes and responses) before they ship."""
+    chosen = paths or [PACKS]
+    missing = [str(p) for p in chosen if not p.exists()]
+    if missing:
+        raise Failure(f"there is no {', '.join(missing)}: name rule files or folders")
+    problems, sources = _check_rules(chosen, block_seconds)
+    if not paths:
+        problems += _check_policies(sources)
+    bad = rules.errors(problems)
+    typer.echo(json.dumps([_plain(p) for p in problems], indent=1) if as_json else render_problems(problems, sources))
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("test")
+def test(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Unit-test files (promtool's format) or folders; rules/tests by default.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run unit tests of rules, as promtool does, by the judge that runs live."""
+    files = [f for p in paths or [TESTS] for f in (sorted([*p.glob("*.yaml"), *p.glob("*.yml")]) if p.is_dir() else [p])]
+    if not files:
+        raise Failure(f"there are no test files in {', '.join(map(str, paths or [TESTS]))}")
+    report = run_tests(files, Catalogue(SHIPPED))
+    if as_json:
+        failures = [{"file": f.span.file, "line": f.span.line, "test": f.test, "at": f.at, "what": f.what, "expected": str(f.expected), "got": str(f.got)}
+                    for f in report.failures]  # fmt: skip
+        typer.echo(json.dumps({"tests": report.tests, "failures": failures, "problems": [_plain(p) for p in report.problems]}, indent=1))
+    else:
+        typer.echo(render_report(report))
+    if report.failures or report.problems:
+        raise typer.Exit(1)
+
+
+def _check_rules(paths: list[Path], block_seconds: int) -> tuple[list[Problem], dict[str, str]]:
+    sources = {str(f): f.read_text("utf-8", "replace") for f in rules.rule_files(paths)}
+    try:
+        found = rules.load(paths)
+    except RuleFileErrors as wrong:
+        return list(wrong.problems), sources
+    return rules.check(found, Catalogue(SHIPPED), block_seconds=block_seconds), sources
+
+
+def _check_policies(sources: dict[str, str]) -> list[Problem]:
+    """Routes and responses of the shipped layout; receivers and targets are the settings' business, so any name is taken here."""
+    problems: list[Problem] = []
+    routes, responses = POLICIES / "routes.yaml", POLICIES / "responses.yaml"
+    if routes.exists():
+        sources[str(routes)] = routes.read_text("utf-8", "replace")
+        try:
+            load_routes(routes, _Anything())
+        except BadRoutes as wrong:
+            problems += wrong.problems
+    if responses.exists():
+        sources[str(responses)] = responses.read_text("utf-8", "replace")
+        try:
+            load_policy(responses, _Targets(), {"a": "a", "b": "b", "c": "c"})
+        except BadPolicy as wrong:
+            problems += wrong.problems
+    return problems
+
+
+class _Anything(frozenset[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class _Targets(dict[str, Any]):
+    """Every target exists, with the lever that lapses."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return "pauseFor"
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return "pauseFor"
+
+
+def _plain(p: Problem) -> dict[str, Any]:
+    return {"file": p.span.file, "line": p.span.line, "column": p.span.column, "level": p.level, "code": p.code, "message": p.message, "rule": p.rule}  # fmt: skip

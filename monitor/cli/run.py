@@ -1,0 +1,128 @@
+"""``stakewarden run`` and ``stakewarden config check``."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.failure import Failure
+from monitor.cli.logs import configure
+from monitor.devnet.embedded import FOLDER, Devnet
+from monitor.service import settings as service_settings
+from monitor.service.build import Parts, build
+from monitor.service.life import CannotStart, Service
+from monitor.service.settings import BadSettings, Settings
+from monitor.store import StoreError
+
+DEFAULT = Path("settings.yaml")
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", help="Settings file; settings.yaml in this folder if it is there, else the embedded chain."),
+]
+
+
+def run(
+    settings: SettingsOption = None,
+    port: Annotated[int, typer.Option(help="Port of the status page, on the embedded chain.")] = 8787,
+    verbose: Annotated[bool, typer.Option(help="More logs.")] = False,
+) -> None:
+    """Watch, judge, alert. Without settings: start an embedded chain and watch that."""
+    configure(verbose)
+    path = settings or (DEFAULT if DEFAULT.exists() else None)
+    if path is not None:
+        serve(load(path))
+        return
+    child = _start_devnet(port)
+    try:
+        devnet = Devnet.read(FOLDER)
+        parts = load(Path(devnet.folder) / "settings.yaml")
+        serve(parts, _what_to_try(devnet))
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+def load(path: Path) -> Parts:
+    """Settings and everything they name, checked. Raises Failure."""
+    try:
+        return build(read(path))
+    except BadSettings as wrong:
+        raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
+    except StoreError as wrong:
+        raise Failure(str(wrong)) from None
+
+
+def read(path: Path) -> Settings:
+    """The settings file alone. Raises Failure."""
+    try:
+        return service_settings.load(path)
+    except BadSettings as wrong:
+        raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
+
+
+def serve(parts: Parts, greeting: str = "") -> None:
+    """Run until told to stop. Raises Failure when it cannot start."""
+    try:
+        asyncio.run(Service(parts).run(lambda: typer.echo(greeting) if greeting else None))
+    except CannotStart as wrong:
+        raise Failure(str(wrong), code=1) from None
+    except StoreError as wrong:
+        raise Failure(str(wrong), code=1) from None
+
+
+def _start_devnet(port: int) -> subprocess.Popen[bytes]:
+    """The chain runs in a process of its own: it is not ours to slow down, and it survives a crash of the service."""
+    (FOLDER / "devnet.json").unlink(missing_ok=True)
+    typer.echo("starting the embedded chain (compiling its contracts the first time) ...")
+    command = [sys.executable, "-m", "monitor.cli", "devnet", "--port", str(port), "--with-parent"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 180
+    while not (FOLDER / "devnet.json").exists():
+        if child.poll() is not None or time.monotonic() > deadline:
+            child.kill()
+            raise Failure("the embedded chain did not start: its reason stands above", code=1)
+        time.sleep(0.05)
+    return child
+
+
+def _what_to_try(devnet: Devnet) -> str:
+    return f"""
+Stakewarden watches the embedded chain.
+
+  status page   {devnet.web}/            (also /readyz, /healthz, /metrics, /api/status)
+  Slack inbox   {devnet.inbox}/       what responders would read
+  files         {devnet.folder}/
+
+Try in another terminal:
+
+  .venv/bin/stakewarden drill --list
+  .venv/bin/stakewarden drill role-grant
+  .venv/bin/stakewarden drill unbacked-mint      leads to an automatic pause
+  .venv/bin/stakewarden guardian status
+
+Ctrl-C ends it all.
+"""
+
+
+config = typer.Typer(no_args_is_help=True)
+
+
+@config.callback()
+def _config() -> None:
+    """Check a settings file."""
+
+
+@config.command("check")
+def check(settings: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
+    """Check a settings file and every file it names; nothing is started."""
+    parts = load(settings)
+    typer.echo(f"{settings}: fine: {len(parts.setup.ruleset)} rules, {len(parts.collectors)} collectors, {len(parts.receivers)} receivers")
+    for line in parts.uncovered:
+        typer.echo(f"not covered: {line}")
+    parts.store.close()

@@ -1,0 +1,18 @@
+"""Which settings file a command means when none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor.cli.failure import Failure
+from monitor.devnet.embedded import FOLDER
+
+
+def settings_file(named: Path | None) -> Path:
+    """The named file; else settings.yaml in this folder; else the running devnet's. Raises Failure when there is none."""
+    if named is not None:
+        return named
+    for path in (Path("settings.yaml"), FOLDER / "settings.yaml"):
+        if path.exists():
+            return path
+    raise Failure("there is no settings.yaml here and no embedded chain runs: name one with --settings")

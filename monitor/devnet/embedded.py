@@ -1,0 +1,203 @@
+"""The embedded chain with all that stands around it: three faulty-on-demand endpoints, the Slack inbox, and the files of a service.
+
+``Embedded.start(folder)`` leaves in the folder: ``settings.yaml`` for the service, ``deployment.yaml``, ``baseline.yaml`` (the fresh
+deployment, approved), the accounts' keys, and ``devnet.json`` with every address that drills need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+import yaml
+
+from monitor.chain import EndpointSettings, Execution, NetworkSettings
+from monitor.collectors import baseline
+from monitor.devnet import actions
+from monitor.devnet.accounts import key_of
+from monitor.devnet.anvil import CHAIN_ID
+from monitor.devnet.deploy import write_keys
+from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
+from monitor.devnet.proxies import EndpointProxy
+from monitor.devnet.world import World
+from monitor.protocols import lido
+from monitor.protocols.lido import deployment as lido_deployment
+from monitor.service.holders import read_holdings
+
+log = structlog.get_logger()
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(".stakewarden/devnet")
+ENDPOINTS = ("alpha", "bravo", "charlie")
+REPORT_SECONDS = 20.0
+"""How often the devnet's oracle looks whether its daily report is due."""
+
+
+@dataclass(frozen=True)
+class Devnet:
+    """Where everything is: the content of ``devnet.json``."""
+
+    pid: int
+    port: int
+    folder: str
+    web: str
+    inbox: str
+    controls: dict[str, str]
+    """Control address of each endpoint proxy, by the endpoint's name."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Devnet:
+        """What :meth:`write` wrote. Raises FileNotFoundError."""
+        return cls(**json.loads((folder / "devnet.json").read_text()))
+
+    def write(self) -> None:
+        path = Path(self.folder) / "devnet.json"
+        path.with_suffix(".new").write_text(json.dumps(asdict(self), indent=1))
+        path.with_suffix(".new").replace(path)
+
+
+class Embedded:
+    """A running devnet in this process. Start it in a running loop; ``stop`` ends all of it."""
+
+    def __init__(self, world: World, proxies: tuple[EndpointProxy, ...], inbox: Inbox, folder: Path) -> None:
+        self.world, self.proxies, self.inbox, self.folder = world, proxies, inbox, folder
+
+    @classmethod
+    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None) -> Self:
+        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder."""
+        folder = _fresh(folder)
+        world = await asyncio.to_thread(World.start)
+        proxies = tuple(EndpointProxy(world.anvil.http_url, name) for name in ENDPOINTS)
+        inbox = Inbox()
+        made = cls(world, proxies, inbox, folder)
+        try:
+            await inbox.start()
+            for proxy in proxies:
+                await proxy.start()
+            await asyncio.to_thread(made._write_files, web_port, store_url)
+            await asyncio.to_thread(made._approve)
+        except BaseException:
+            await made.stop()
+            raise
+        controls = {proxy.name: proxy.control_url for proxy in proxies}
+        Devnet(os.getpid(), world.anvil.port, str(folder), f"http://127.0.0.1:{web_port}", inbox.url, controls).write()
+        return made
+
+    async def stop(self) -> None:
+        """End the proxies, the inbox and the chain."""
+        (self.folder / "devnet.json").unlink(missing_ok=True)
+        for proxy in self.proxies:
+            await proxy.close()
+        await self.inbox.close()
+        await asyncio.to_thread(self.world.stop)
+
+    async def live(self) -> None:
+        """Deliver the oracle's daily report when it is due, unless a drill has the chain. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            try:
+                with drilling(self.folder) as free:
+                    if free:
+                        await asyncio.to_thread(actions.heartbeat, self.world)
+            except Exception as error:
+                log.warning("devnet.report_failed", error=str(error))
+
+    # ------------------------------------------------------------ files
+
+    def _write_files(self, web_port: int, store_url: str | None) -> None:
+        self.world.deployment.write(self.folder / "deployment.yaml")
+        write_keys(self.folder / "keys.json")
+        _secret(self.folder / "sentinel.key", key_of("sentinel"))
+        _secret(self.folder / "guardian_person.key", key_of("guardian_person"))
+        _secret(self.folder / "slack.token", TOKEN)
+        text = yaml.safe_dump(self._settings(web_port, store_url), sort_keys=False)
+        (self.folder / "settings.yaml").write_text("# Written by the devnet at each start.\n" + text)
+
+    def _settings(self, web_port: int, store_url: str | None) -> dict[str, Any]:
+        folder, contracts = self.folder, self.world.deployment.contracts
+        return {
+            "network": {
+                "chain_id": CHAIN_ID,
+                "genesis_time": self.world.deployment.genesis_time,
+                "slot_seconds": self.world.deployment.seconds_per_slot,
+                "block_seconds": 1,
+                "wall_clock": False,
+                "request_seconds": 2,
+                "block_deadline_seconds": 3,
+                "execution": [{"name": p.name, "url": p.url, "ws_url": p.ws_url} for p in self.proxies],
+            },
+            "protocols": [{"name": "lido", "deployment": str(folder / "deployment.yaml")}],
+            "rules": {
+                "dirs": [str(ROOT / "rules/packs")],
+                "baseline": str(folder / "baseline.yaml"),
+                "routes": str(ROOT / "rules/policy/routes.yaml"),
+                "responses": str(ROOT / "rules/policy/responses.yaml"),
+            },
+            "store": {"url": store_url or f"sqlite:///{folder / 'stakewarden.sqlite3'}", "lease_seconds": 3},
+            "receivers": [
+                {
+                    "name": "slack",
+                    "token_file": str(folder / "slack.token"),
+                    "channel": CHANNEL,
+                    "base_url": self.inbox.base_url,
+                    "timeout_seconds": 5,
+                    "settle_seconds": 5,
+                }
+            ],
+            "guardian": {
+                "contract": contracts["guardian"],
+                "targets": [{"name": "vault", "address": contracts["vault"]}],
+                "key": {"key_file": str(folder / "sentinel.key")},
+                "bump_after_seconds": 6,
+                "poll_seconds": 0.5,
+            },
+            "web": {"port": web_port},
+            "heartbeat": {"url": f"{self.inbox.url}/heartbeat"},
+        }
+
+    def _approve(self) -> None:
+        """The fresh deployment is what everybody agreed to: it becomes the baseline."""
+        sources = lido.protocol(lido_deployment.load(self.folder / "deployment.yaml"))
+        endpoint = EndpointSettings.model_validate({"name": "anvil", "url": self.world.anvil.http_url})
+        execution = Execution(NetworkSettings(chain_id=CHAIN_ID, execution=(endpoint,)))
+        found, failed, _ = asyncio.run(read_holdings(execution, sources))
+        if failed:
+            raise RuntimeError(f"the fresh deployment's roles could not be read: {', '.join(failed)}")
+        text = baseline.approve("", CHAIN_ID, sources.name, found, "fresh devnet", "devnet", datetime.now(UTC))
+        (self.folder / "baseline.yaml").write_text(text)
+
+
+def _fresh(folder: Path) -> Path:
+    """The folder without the last chain's database: its blocks are no longer there."""
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("stakewarden.sqlite3*"):
+        old.unlink()
+    return folder
+
+
+def _secret(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+
+
+@contextlib.contextmanager
+def drilling(folder: Path) -> Iterator[bool]:
+    """The right to act on the chain: one drill at a time. Yields whether it was free; a process that dies gives it back."""
+    with (folder / "drill.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
