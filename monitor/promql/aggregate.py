@@ -29,11 +29,11 @@ def aggregate(op: str, of: Vector, labels: frozenset[str], by: bool) -> Vector:
 
 
 def _sum(values: Floats, g: Grouping) -> Floats:
-    return np.bincount(g.of, weights=values, minlength=len(g.groups))
+    return np.bincount(g.of, weights=values, minlength=len(g.groups)).astype(np.float64, copy=False)
 
 
 def _avg(values: Floats, g: Grouping) -> Floats:
-    return cast(Floats, _sum(values, g) / g.sizes)
+    return _sum(values, g) / g.sizes
 
 
 def _variance(values: Floats, g: Grouping) -> Floats:

@@ -6,6 +6,7 @@ Exception``; the scanner has checked length, depth and order before it sees a te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Literal
@@ -33,6 +34,8 @@ from monitor.promql.scanner import ParseError, Scan, Token, scan
 from monitor.promql.signatures import SIGNATURES
 from monitor.samples import NAME, BadMatcher, Matcher, MatchOp, Selector
 
+_CALLED = re.compile(r"in call to (?:function )?'(\w+)'")
+
 MAX_NODES_DEEP = 120
 """Levels of nodes: evaluation is recursive, and a chain of operators is as deep as it is long."""
 
@@ -49,7 +52,7 @@ def parse(text: str) -> Expr:
     """The expression that a PromQL text means. Raises ParseError, and nothing else, for whatever we can't evaluate."""
     found = scan(text)
     _check_functions(found)
-    tree = _native(text)
+    tree = _native(text, found)
     expr = _Conversion(found).convert(tree, 0)
     type_of(expr)
     return expr
@@ -119,13 +122,28 @@ def _check_functions(found: Scan) -> None:
         raise ParseError(f'the function "{call.text}" is not supported', call.at, remedy)
 
 
-def _native(text: str) -> Any:
+def _native(text: str, found: Scan) -> Any:
     try:
         return native.parse(text)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the Rust side is not an Exception
-        raise ParseError(str(error) or type(error).__name__, None) from None
+        raise _explained(str(error) or type(error).__name__, found) from None
+
+
+_REMEDIES = {
+    "expected type matrix": "give it a range, e.g. [5m]",
+    "got matrix": "use a function over time, e.g. max_over_time(), or take the range away",
+    "must contain only scalar and instant vector": "a range vector needs a function over time, a string cannot be calculated with",
+    "must use BOOL": "write bool after the comparison",
+}
+
+
+def _explained(message: str, found: Scan) -> ParseError:
+    """What the parser said, with the place of the function that it speaks of and a remedy, as far as they can be told."""
+    named = _CALLED.search(message)
+    position = next((c.at for c in found.calls if named and c.low == named[1]), None)
+    return ParseError(message, position, next((remedy for sign, remedy in _REMEDIES.items() if sign in message), ""))
 
 
 class _Conversion:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from monitor.samples import BadMatcher, Matcher
+
 MAX_LENGTH = 20_000
 MAX_TOKENS = 4_000
 MAX_DEPTH = 60
@@ -127,7 +129,7 @@ class _Order:
             self._word(token)
         elif token.text == "{":
             self.selectors.append(token.at)
-            self._skip_to("}")
+            self._braces()
             self.want_operand = False
         elif token.text == ")" and self.i >= 2 and self.tokens[self.i - 2].text == "(":
             self.want_operand = False  # no arguments
@@ -152,7 +154,8 @@ class _Order:
         else:
             self.selectors.append(token.at)
             if after == "{":
-                self._skip_to("}")
+                self.i += 1
+                self._braces()
             self.want_operand = False
 
     def _operator(self, token: Token) -> None:
@@ -195,14 +198,46 @@ class _Order:
             raise ParseError("offset wants a duration", self._at(self.i), "write e.g. offset 5m")
         self.i += 1
 
+    def _braces(self) -> None:
+        """The matchers of a selector, up to past its closing brace."""
+        while self._text(self.i) != "}":
+            self._matcher()
+            after = self.tokens[self.i]
+            if after.low == "or":
+                raise ParseError("alternatives inside braces are not supported", after.at, 'use =~ or two selectors joined with "or"')
+            if after.text == "," and after.kind == "op":
+                self.i += 1
+            elif after.text != "}":
+                raise ParseError(f'unexpected "{after.text[:40]}"', after.at, ", or } is expected here")
+        self.i += 1
+
+    def _matcher(self) -> None:
+        label = self._inside(("word", "string"), "a label's name")
+        if label.kind == "string" and self._text(self.i) in (",", "}"):
+            return  # a metric's name in quotes
+        op = self._inside(("op",), "=, !=, =~ or !~")
+        if op.text not in ("=", "!=", "=~", "!~"):
+            raise ParseError(f"unexpected {op.text}", op.at, "=, !=, =~ or !~ is expected after a label's name")
+        value = self._inside(("string",), "a value in quotes")
+        if op.text in ("=~", "!~") and "\\" not in value.text:
+            try:
+                Matcher(label.text, "=~", value.text[1:-1])
+            except BadMatcher as error:
+                raise ParseError(str(error), value.at) from None
+
+    def _inside(self, kinds: tuple[str, ...], wanted: str) -> Token:
+        token = self.tokens[self.i]
+        if token.kind not in kinds:
+            raise ParseError(f'unexpected "{token.text[:40]}"', token.at, f"{wanted} is expected here")
+        self.i += 1
+        return token
+
     def _skip_to(self, close: str) -> None:
         """Past the next ``close``; what lies between is the parser's business, except what we know and don't support."""
         while self.tokens[self.i].text != close or self.tokens[self.i].kind != "op":
             token = self.tokens[self.i]
             if close == "]" and ":" in token.text:
                 raise ParseError("subqueries are not supported", token.at, "record the inner expression by a rule and select that")
-            if close == "}" and token.low == "or" and self.tokens[self.i - 1].kind == "string":
-                raise ParseError("alternatives inside braces are not supported", token.at, 'use =~ or two selectors joined with "or"')
             self.i += 1
         self.i += 1
 

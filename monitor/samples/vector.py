@@ -87,9 +87,15 @@ def is_unknown(values: Floats) -> Bools:
     return found
 
 
+_MANY = 64
+"""Entries of one result; more are replaced by what they have in common."""
+
+
 def widest(entries: Iterable[Labels]) -> Missing:
-    """The entries without those that another one covers."""
+    """The entries without those that another one covers; very many become the one entry that covers them all."""
     distinct = set(entries)
+    if len(distinct) > _MANY:
+        return frozenset({tuple(sorted(set.intersection(*map(set, distinct))))})
     if len(distinct) < 2:
         return frozenset(distinct)
     return frozenset(e for e in distinct if not any(o != e and set(o) <= set(e) for o in distinct))

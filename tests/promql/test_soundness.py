@@ -136,7 +136,7 @@ def test_events_that_a_blind_scope_hid_are_not_excluded() -> None:
         "count_over_time(e[1m])",
         "sum by (p) (count_over_time(e[1m]))",
         "count(e)",
-        "absent(e)",
+        'absent(e{p="b"})',
         'e{p="b"} or on() vector(0)',
     ):
         blind, true = FrameWindow(CATALOGUE, SOURCES, KEEP), FrameWindow(CATALOGUE, SOURCES, KEEP)
