@@ -74,7 +74,8 @@ def append(unit: Unit, entry: JudgedEntry) -> int:
 def rewind(unit: Unit, to: BlockStamp, *, seen_at: float, ruleset: str, known: Mapping[str, Known] | None = None) -> int:
     """Take back all that was judged after ``to``; the ``seq`` of the rewind.
 
-    Memory and instances are those of ``to`` again, but for ``known``: what is to be remembered of the rewind itself. Raises NotOnBranch when another block of its number is on the branch.
+    Memory and instances are those of ``to`` again, but for ``known``: what is to be remembered of the rewind itself. Raises
+    NotOnBranch when another block of its number is on the branch.
     """
     kept = _seq_at(unit, to)
     seq = _next_seq(unit)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.model import EMPTY_LAYOUT, Disputed, Failed, Frame, Layout, Ok, Series, Tick, blind_frame, labels
-from monitor.store import NotOnBranch, Store, journal
+from monitor.store import NotOnBranch, Store, journal, replay
 from tests.store.entries import RULES, entry, frame, same_frame, stamp, transition
 
 
@@ -146,6 +146,19 @@ def test_rewind_takes_back_the_branch_and_keeps_it_for_replay(store: Store) -> N
     ]
 
 
+def test_what_is_remembered_of_a_rewind_holds_until_the_next_one(store: Store) -> None:
+    for n in range(1, 5):
+        _append(store, entry(stamp(n), known={"c": {"n": n}, "pipeline": {}}))
+    with store.begin() as unit:
+        journal.rewind(unit, stamp(3), seen_at=1.0, ruleset=RULES, known={"pipeline": {"orphaned": 4}})
+    with store.read() as unit:
+        assert journal.known(unit) == {"c": {"n": 3}, "pipeline": {"orphaned": 4}}
+    with store.begin() as unit:
+        journal.rewind(unit, stamp(2), seen_at=1.0, ruleset=RULES)
+    with store.read() as unit:
+        assert journal.known(unit) == {"c": {"n": 2}, "pipeline": {}}
+
+
 def test_entries_must_follow_the_branch(store: Store) -> None:
     _append(store, entry(stamp(1)), entry(stamp(2)))
     for wrong in (stamp(2), stamp(3, "b"), stamp(1, "b")):
@@ -172,7 +185,9 @@ def test_contradicting_frames_are_refused_whole(store: Store) -> None:
 
 def test_replay_gives_everything_in_order(store: Store) -> None:
     with store.begin() as unit:
+        assert replay.last_ruleset_text(unit) is None
         journal.rules(unit, RULES, "groups: []\n", seen_at=1.0)
+        assert replay.last_ruleset_text(unit) == "groups: []\n"
     one = entry(
         stamp(1), frame(stamp(1), {"a": 1.0}), transitions=(transition(stamp(1), math.nan), transition(stamp(0))), agreed=("x", "y")
     )
@@ -191,6 +206,7 @@ def test_replay_gives_everything_in_order(store: Store) -> None:
         with pytest.raises(LookupError, match="rules-9"):
             journal.ruleset_text(unit, "rules-9")
         assert journal.tail(unit) == []
+        assert replay.last_ruleset_text(unit) == "groups: [2]\n"
     assert [e.kind for e in entries] == ["rules", "block", "gap", "block", "rules", "lost"]
     assert [e.kind for e in part] == ["gap", "block"]
     assert entries[0].ruleset_text == "groups: []\n"

@@ -10,7 +10,7 @@ from monitor.store import Retention, Store, Thinned, journal, prune
 from monitor.store.tables.journal import FrameBaseRow, FrameRow, JournalRow, LayoutRow
 from tests.store.entries import RULES, entry, frame, same_frame, stamp, transition
 
-GRID = Retention(raw=1200, thinned=4800, grid=120)
+GRID = Retention(raw=600, thinned=2400, grid=120)
 
 
 def _prune(store: Store, now: int, retention: Retention = GRID) -> int:
@@ -38,8 +38,8 @@ def _fill(store: Store, blocks: int) -> None:
 
 
 def test_thinning_keeps_the_first_ok_frame_of_each_cell_and_scope(store: Store) -> None:
-    _fill(store, 300)
-    now = stamp(300).timestamp
+    _fill(store, 120)
+    now = stamp(120).timestamp
     with store.read() as unit:
         before = list(journal.load_frames(unit, 0))
     assert _prune(store, now) > 0
@@ -60,19 +60,19 @@ def test_thinning_keeps_the_first_ok_frame_of_each_cell_and_scope(store: Store) 
 
 
 def test_thinned_span_is_not_replayed_as_if_it_were_whole(store: Store) -> None:
-    _fill(store, 300)
-    _prune(store, stamp(300).timestamp)
+    _fill(store, 120)
+    _prune(store, stamp(120).timestamp)
     with store.read() as unit:
         with pytest.raises(Thinned, match="replay from"):
             next(journal.replay(unit))
-        assert len(list(journal.replay(unit, 250))) == 50
+        assert len(list(journal.replay(unit, 100))) == 20
 
 
 def test_orphaned_frames_go_first(store: Store) -> None:
     _fill(store, 20)
     with store.begin() as unit:
         journal.rewind(unit, stamp(5), seen_at=1.0, ruleset=RULES)
-    _prune(store, stamp(400).timestamp)
+    _prune(store, stamp(200).timestamp)
     with store.read() as unit:
         rows = unit.conn.execute(select(FrameRow.seq).order_by(FrameRow.seq)).scalars().all()
     assert rows
@@ -80,20 +80,20 @@ def test_orphaned_frames_go_first(store: Store) -> None:
 
 
 def test_everything_old_goes_but_what_goes_on_stays(store: Store) -> None:
-    _fill(store, 150)
+    _fill(store, 60)
     with store.begin() as unit:
-        for n in range(151, 1401):
+        for n in range(61, 1201):
             journal.append(unit, entry(stamp(n)))
-    now = stamp(1400).timestamp + 100_000
+    now = stamp(1200).timestamp + 100_000
     _prune(store, now)
     # Entry 0 says what collector c remembers, and the newest 1024 stay as entries.
     assert _count(store, JournalRow) == 1024 + 1
     with store.read() as unit:
         assert journal.known(unit) == {"c": {"v": 1}}
         assert journal.instances_at(unit) == "[]"
-        assert journal.tail(unit, 1) == [stamp(1400)]
+        assert journal.tail(unit, 1) == [stamp(1200)]
     with store.begin() as unit:
-        assert journal.append(unit, entry(stamp(1401), frame(stamp(1401), {"a": 1.0}))) == 1400
+        assert journal.append(unit, entry(stamp(1201), frame(stamp(1201), {"a": 1.0}))) == 1200
 
 
 def test_unused_bases_and_layouts_go(store: Store) -> None:
