@@ -106,7 +106,7 @@ class Brake:
 
     def judge(self, lever: Lever, snapshot: Snapshot, known: Mapping[str, Any]) -> list[Readiness]:
         """People's readiness, and the sentinel's where there is one and the lever lapses. Raises Unanswered."""
-        common = self._common(lever, snapshot, known)
+        common = tuple(self._common(lever, snapshot, known))
         found = [Readiness(lever.name, "guardian", (*common, *self._people(lever, snapshot, known)))]
         if self.sentinel is not None and lever.lapses:
             found.append(Readiness(lever.name, "sentinel", (*common, *self._sentinel(lever, self.sentinel, snapshot))))

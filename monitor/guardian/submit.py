@@ -159,8 +159,10 @@ class Submitter:
         gas = await self._gas(target)
         answer = await self.nodes.call("simulation", self.settings.where, _calldata(target), sender=self.signer.address, gas=gas)
         if isinstance(answer, Refused):
-            state = "refused" if guardian.already_paused(answer.data or b"") else "failed"
-            await self._move(pause, state, note=guardian.explain(answer.data or b""))
+            # A pause that is in place already is what was wanted; the contract may name another obstacle first.
+            done = guardian.already_paused(answer.data or b"") or await self._reads_paused(pause, "latest")
+            why = "the target is paused already" if done else guardian.explain(answer.data or b"")
+            await self._move(pause, "refused" if done else "failed", note=why)
             return
         if pause.row.simulated_at is None:
             await self._move(pause, "simulated", simulated_at=time.time())
@@ -308,6 +310,7 @@ class Submitter:
         row = pause.row
         mined = await self._receipt(Hash(row.mined_tx or ""))
         if mined is None or mined[0] != row.mined_hash:
+            self._sent.clear()
             await self._move(
                 pause, "sent", mined_at=None, mined_number=None, mined_hash=None, mined_tx=None, note="its block was reorganised away"
             )
@@ -320,7 +323,7 @@ class Submitter:
         note = None
         if head - height > STATE_KEPT_BLOCKS:
             note = f"{head - height} blocks after it was mined: verified by the guardian's event, the target's state then is not kept"
-        elif not await self._reads_paused(pause):
+        elif not await self._reads_paused(pause, {"blockHash": row.mined_hash}):
             await self._move(pause, "failed", note="mined, but the target does not say that it is paused: pause it by hand now")
             log.error("guardian.not_paused", decision=pause.id, target=row.target)
             return
@@ -328,9 +331,8 @@ class Submitter:
         await self._move(pause, "verified", verified_at=now, resumes_timestamp=min(resumes, 2**63 - 1), note=note)
         log.info("guardian.verified", decision=pause.id, target=row.target, block=height, seconds=round(now - row.decided_at, 3))
 
-    async def _reads_paused(self, pause: Pause) -> bool:
+    async def _reads_paused(self, pause: Pause, at: Any) -> bool:
         lever = Lever(self.settings.target(pause.row.target))
-        at = {"blockHash": pause.row.mined_hash}
         answer = await self.nodes.call("paused state", lever.settings.where, lever.is_paused.call().data, block=at)
         return isinstance(answer, bytes) and len(answer) == 32 and int.from_bytes(answer, "big") == 1
 

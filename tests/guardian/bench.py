@@ -1,0 +1,181 @@
+"""A small real chain with the guardian and its vault, and a relay before it that misbehaves on demand."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+from monitor.chain.settings import EndpointSettings
+from monitor.devnet.accounts import address_of
+from monitor.devnet.anvil import CHAIN_ID, Anvil
+from monitor.devnet.build import Artifact, Artifacts
+from monitor.guardian import contract as guardian
+from monitor.guardian.policy import Decision, Response
+from monitor.guardian.settings import GuardianSettings
+from monitor.model import Address, BlockStamp, EpisodeId, Hash, RuleId, Slot, address
+
+DURATION = 86_400
+GAS = 300_000
+NOBODY = "0x000000000000000000000000000000000000dEaD"
+__all__ = ["CHAIN_ID", "Bench", "Relay", "decision", "endpoint"]
+
+
+class Bench:
+    """Anvil that mines each transaction at once, the guardian, and a vault that is registered and armed."""
+
+    def __init__(self, compiled: Artifacts) -> None:
+        self.anvil = Anvil.start()
+        self.anvil.mine_at_once()
+        self.contracts: dict[str, Artifact] = {"guardian": compiled["Guardian"], "vault": compiled["Vault"]}
+        admin = address_of("governance")
+        self.guardian = self._deploy("guardian", 0, admin, 3 * DURATION)
+        self.vault = self._deploy("vault", NOBODY, admin)
+        self.by_admin(
+            "vault", "grantRole", bytes.fromhex("139c2898040ef16910dc9f44dc697df79363da767d8bc92f2e310312b816e46d"), self.guardian
+        )
+        self.by_admin("guardian", "grantRole", guardian.GUARDIAN_ROLE, address_of("guardian_person"))
+        self.by_admin("guardian", "grantRole", guardian.SENTINEL_ROLE, address_of("sentinel"))
+        self.by_admin("guardian", "register", self.vault, 1, DURATION, GAS)
+        self.by_admin("guardian", "arm", self.vault)
+        self.by_admin("guardian", "setSentinelBudget", 3)
+
+    @property
+    def url(self) -> str:
+        return self.anvil.http_url
+
+    def settings(self, **more: Any) -> GuardianSettings:
+        targets = [{"name": "vault", "address": self.vault, "lever": "pauseFor"}]
+        return GuardianSettings.model_validate({"contract": self.guardian, "targets": targets, "poll_seconds": 0.02, **more})
+
+    def by_admin(self, name: str, function: str, *args: Any) -> str:
+        return self.send("governance", name, function, *args)
+
+    def send(self, role: str, name: str, function: str, *args: Any) -> str:
+        """A transaction from a devnet account; its hash, once it is mined. A revert raises."""
+        at = {"guardian": self.guardian, "vault": self.vault}[name]
+        tx = {"from": address_of(role), "to": at, "data": self.contracts[name].data(function, *args), "gas": hex(3_000_000)}
+        hash = str(self.anvil.rpc.call("eth_sendTransaction", tx))
+        assert self.receipt(hash)["status"] == "0x1", f"{function} reverted"
+        return hash
+
+    def call(self, name: str, function: str, *args: Any) -> Any:
+        at = {"guardian": self.guardian, "vault": self.vault}[name]
+        artifact = self.contracts[name]
+        return artifact.result(function, self.anvil.rpc.call("eth_call", {"to": at, "data": artifact.data(function, *args)}, "latest"))
+
+    def receipt(self, hash: str, seconds: float = 10) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found: dict[str, Any] | None = self.anvil.rpc.call("eth_getTransactionReceipt", hash)
+            if found is not None:
+                return found
+            time.sleep(0.005)
+        raise TimeoutError(f"{hash} was not mined")
+
+    def head(self) -> BlockStamp:
+        block = self.anvil.rpc.call("eth_getBlockByNumber", "latest", False)
+        return BlockStamp(int(block["number"], 16), Hash(block["hash"]), Hash(block["parentHash"]), int(block["timestamp"], 16), Slot(0))
+
+    def pauses(self) -> int:
+        """How often the guardian paused anything, from its own events."""
+        wanted = {"address": self.guardian, "fromBlock": "0x0", "topics": ["0x" + guardian.TARGET_PAUSED.topic.hex()]}
+        return len(self.anvil.rpc.call("eth_getLogs", wanted))
+
+    def nonce(self, role: str) -> int:
+        return int(self.anvil.rpc.call("eth_getTransactionCount", address_of(role), "latest"), 16)
+
+    def _deploy(self, name: str, *args: Any) -> Address:
+        tx = {"from": address_of("deployer"), "data": self.contracts[name].create(*args), "gas": hex(8_000_000)}
+        receipt = self.receipt(str(self.anvil.rpc.call("eth_sendTransaction", tx)))
+        return address(receipt["contractAddress"])
+
+
+def endpoint(url: str, name: str = "a", operator: str = "") -> EndpointSettings:
+    return EndpointSettings.model_validate({"name": name, "url": url, "operator": operator})
+
+
+def decision(bench: Bench, id: str = "d1", at: BlockStamp | None = None, target: str = "vault") -> Decision:
+    response = Response("r", (), target, "automatic", "risk", "because")
+    return Decision(id, "pause", response, EpisodeId("e"), RuleId("g/R"), (("alertname", "R"),), Hash("0x00"), at or bench.head(), ("a",))
+
+
+Handler = Callable[[str, list[Any], Callable[[], Any]], Any]
+"""Takes the method, its parameters and a way to ask the chain; gives the JSON-RPC body, or raises Hang or Drop."""
+
+
+class Drop(Exception):
+    """Close the connection without an answer."""
+
+
+class Relay:
+    """An endpoint before the chain. ``handler`` decides what becomes of each request; counts are kept by method."""
+
+    def __init__(self, upstream: str) -> None:
+        self.handler: Handler = lambda method, params, forward: forward()
+        self.seen: list[str] = []
+        client = httpx.Client(base_url=upstream, trust_env=False, timeout=20, headers={"content-type": "application/json"})
+        relay = self
+
+        class Serve(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["content-length"]))
+                request = json.loads(raw)
+                relay.seen.append(request["method"])
+                try:
+                    answer = relay.handler(request["method"], request["params"], lambda: client.post("", content=raw).json())
+                except Drop:
+                    self.close_connection = True
+                    return
+                body = json.dumps(
+                    {"jsonrpc": "2.0", "id": request["id"], **{k: v for k, v in answer.items() if k in ("result", "error")}}
+                ).encode()
+                try:
+                    self.send_response(200)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Serve)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def killer(pid: int, method: str, nth: int, *, after: bool) -> Handler:
+    """Kill the process when its nth request of that method comes: before the chain sees it, or after, without telling the answer."""
+    count = 0
+
+    def handle(asked: str, params: list[Any], forward: Callable[[], Any]) -> Any:
+        nonlocal count
+        if asked != method:
+            return forward()
+        count += 1
+        if count != nth:
+            return forward()
+        if after:
+            forward()
+        os.kill(pid, signal.SIGKILL)
+        raise Drop
+
+    return handle
