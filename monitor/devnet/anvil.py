@@ -1,11 +1,10 @@
 """Starting, steering and stopping anvil, the embedded chain's node. Its state lives in memory only.
 
-What was measured with anvil 1.7.1 (and what the functions below rely on): ``evm_increaseTime`` moves the clock from the
-next block on and leaves one-second mining running, so after a warp blocks go on a second apart; blocks mined by hand
-or by automine within one second carry the *same* timestamp; ``anvil_reorg(depth, [(tx, block)])`` replaces the last blocks by as many
-new ones, drops their transactions, and mines the given ones in the chosen new block (0 is the first); the first new
-block's time follows from its parent, and one-second mining goes on from there, so that the chain's clock then lags
-by up to ``depth`` seconds; ``anvil_reorg`` is refused while the chain is shorter than the depth.
+What was measured with anvil 1.7.1, and what the functions below rely on: ``evm_increaseTime`` moves the clock from the
+next block on and leaves one-second mining running, so after a warp blocks go on a second apart. Blocks mined by hand
+or by automine within one second carry the *same* timestamp, which no real chain has. The requests of a JSON-RPC batch are handled
+at the same time, so their order is lost. ``anvil_reorg`` gives all new blocks their common parent's timestamp and
+forgets a warp among the blocks it replaces: therefore :meth:`Node.reorg` rolls back and mines the new branch itself.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import secrets
 import subprocess
 import threading
 import time
@@ -96,8 +96,29 @@ class Node:
         return int(block["number"], 16), int(block["timestamp"], 16)
 
     def reorg(self, depth: int, pairs: Sequence[tuple[dict[str, Any], int]] = ()) -> None:
-        """Replace the last ``depth`` blocks; ``pairs`` are transactions and the new block (0 first) that holds them."""
-        self.rpc.call("anvil_reorg", depth, [[tx, block] for tx, block in pairs])
+        """Replace the last ``depth`` blocks by as many new ones at the same times; takes some 20 ms.
+
+        The old blocks' transactions are dropped. ``pairs`` are transactions and the new block (0 first) that holds them. For
+        a moment the head is the common parent, as it may be on a real node. Raises ``RpcError`` if the chain is shorter.
+        """
+        number, _ = self.head()
+        old = self.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in range(number - depth + 1, number + 1)])
+        automine, interval = self.rpc.call("anvil_getAutomine"), self.rpc.call("anvil_getIntervalMining")
+        self.rpc.call("evm_setAutomine", False)
+        self.rpc.call("evm_setIntervalMining", 0)
+        try:
+            self.rpc.call("anvil_rollback", depth)
+            # Another proposer, so that an empty block at the same time gets another hash.
+            self.rpc.call("anvil_setCoinbase", "0x" + secrets.token_hex(20))
+            for i, block in enumerate(old):
+                for tx, _ in (pair for pair in pairs if pair[1] == i):
+                    self.rpc.call("eth_sendTransaction", tx)
+                self.rpc.call("evm_setNextBlockTimestamp", block["timestamp"])
+                self.rpc.call("evm_mine")
+        finally:
+            if interval:
+                self.rpc.call("evm_setIntervalMining", interval)
+            self.rpc.call("evm_setAutomine", automine)
 
     # ------------------------------------------------------------ state
 

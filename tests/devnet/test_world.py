@@ -7,8 +7,10 @@ import socket
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from monitor.devnet import actions, reports
 from monitor.devnet.accounts import ROLES, address_of, key_of
@@ -244,16 +246,41 @@ def test_a_reorg_orphans_a_grant_and_can_bring_another(world: World) -> None:
     assert len(second["transactions"]) == 1
 
 
-def test_a_live_chain_goes_on_after_a_reorg(live_world: World) -> None:
+def block(world: World, number: int) -> dict[str, Any]:
+    return dict(world.rpc.call("eth_getBlockByNumber", hex(number), False))
+
+
+def test_a_reorg_keeps_the_times_of_the_blocks_and_a_warp_among_them(live_world: World) -> None:
+    live_world.warp(5000)
     live_world.wait_blocks(1)
     number = live_world.anvil.head()[0]
-    old = live_world.rpc.call("eth_getBlockByNumber", hex(number), False)["hash"]
-    actions.reorg(live_world, 2)
-    live_world.wait_blocks(1)
-    assert live_world.rpc.call("eth_getBlockByNumber", hex(number), False)["hash"] != old
-    head = live_world.anvil.head()[0]
-    times = [int(live_world.rpc.call("eth_getBlockByNumber", hex(n), False)["timestamp"], 16) for n in range(head - 4, head + 1)]
-    assert times == sorted(times)
+    old = [block(live_world, n) for n in range(number - 3, number + 1)]
+    actions.reorg(live_world, 3)
+    new = [block(live_world, n) for n in range(number - 3, number + 1)]
+    assert [b["timestamp"] for b in new] == [b["timestamp"] for b in old]
+    assert [a["hash"] == b["hash"] for a, b in zip(new, old, strict=True)] == [True, False, False, False]
+    live_world.wait_blocks(2)
+    times = [int(block(live_world, n)["timestamp"], 16) for n in range(number, live_world.anvil.head()[0] + 1)]
+    assert times == list(range(times[0], times[0] + len(times)))
+
+
+def test_a_reorg_deeper_than_the_chain_is_refused_and_the_chain_lives_on(world: World) -> None:
+    head = world.anvil.head()
+    with pytest.raises(RpcError):
+        actions.reorg(world, head[0] + 1)
+    assert world.anvil.head() == head
+    actions.stake(world, world.account("staker_0"), ether(1))
+
+
+def test_subscribers_hear_the_new_branch(live_world: World) -> None:
+    live_world.wait_blocks(2)
+    with connect(live_world.anvil.ws_url, proxy=None) as socket_:
+        socket_.send('{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}')
+        socket_.recv(5)
+        actions.reorg(live_world, 2)
+        number = live_world.anvil.head()[0]
+        heard = [json.loads(socket_.recv(5))["params"]["result"] for _ in range(3)]
+    assert {block(live_world, n)["hash"] for n in (number - 1, number)} <= {head["hash"] for head in heard}
 
 
 # ---------------------------------------------------------------- the brake
