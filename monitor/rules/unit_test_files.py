@@ -29,6 +29,7 @@ FILE_KEYS = ("rule_files", "evaluation_interval", "group_eval_order", "tests")
 TEST_KEYS = ("interval", "input_series", "name", "alert_rule_test", "promql_expr_test", "external_labels", "external_url")
 T = TypeVar("T")
 
+_YAML_FLOATS = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 _COMMENT = re.compile(r"^\s*#\s*stakewarden:\s*(.*?)\s*$")
 _BLIND = re.compile(r"blind (\S+) from (\S+) to (\S+)")
 _EXPECT = re.compile(r"expect (\S+) (true|false|unknown) at (\S+)")
@@ -192,7 +193,7 @@ class _Reader:
         if of is None or value is None:
             return
         try:
-            number = float(value)
+            number = float(_YAML_FLOATS.get(value.lower(), value))
         except ValueError:
             self.doc.report(keys["value"][1], "wrong-type", f'value is "{value}"', "a number")
             return
