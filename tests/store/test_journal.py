@@ -82,7 +82,7 @@ any_text = st.text(st.characters(), max_size=12)
 some_labels = st.dictionaries(any_text.filter(bool), any_text, max_size=3).map(labels)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(st.dictionaries(some_labels, any_bits, max_size=5), st.sampled_from([Ok(), Failed("x"), Disputed((("a", "b"),))])),

@@ -15,7 +15,9 @@ from tests.store.entries import entry, frame, same_frame, stamp
 
 def test_migrated_schema_is_what_the_tables_declare(store_url: str) -> None:
     with Store.open(store_url) as store:
-        assert store.check() == ["the schema is at revision none, this version works with 0001: run `stakewarden db migrate`"]
+        assert store.check() == [
+            f"the schema is at revision none, this version works with {migrations.head()}: run `stakewarden db migrate`"
+        ]
         assert store.migrate() == migrations.head()
         with store.engine.connect() as conn:
             assert migrations.differences(conn) == []
