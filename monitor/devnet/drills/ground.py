@@ -1,0 +1,109 @@
+"""What a drill stands on: the running devnet, the service that watches it, and the inbox that responders would read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from monitor.devnet import actions, reports
+from monitor.devnet.deploy import Deployment
+from monitor.devnet.embedded import Devnet
+from monitor.devnet.world import World
+
+T = TypeVar("T")
+POLL_SECONDS = 0.1
+
+
+class NotReady(RuntimeError):
+    """The drill cannot begin: what is not as it should be."""
+
+
+class Ground:
+    """Handles on everything that runs. Use it as a context manager."""
+
+    def __init__(self, devnet: Devnet, world: World) -> None:
+        self.devnet, self.world = devnet, world
+        self._http = httpx.Client(trust_env=False, timeout=10.0)
+
+    @classmethod
+    def on(cls, devnet: Devnet) -> Self:
+        """The ground of a running devnet."""
+        deployment = Deployment.load(Path(devnet.folder) / "deployment.yaml")
+        return cls(devnet, World.attach(devnet.port, deployment))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._http.close()
+        self.world.stop()
+
+    # ------------------------------------------------------------ what the service says
+
+    def status(self) -> dict[str, Any]:
+        """The service's own account. Raises httpx.HTTPError when it does not answer."""
+        answer = self._http.get(f"{self.devnet.web}/api/status")
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def ready(self) -> str | None:
+        """None when the service is ready, else why not."""
+        try:
+            answer = self._http.get(f"{self.devnet.web}/readyz")
+        except httpx.HTTPError as error:
+            return f"the service does not answer at {self.devnet.web} ({type(error).__name__}): start it with `make run`"
+        return None if answer.status_code == 200 else answer.text.strip()
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages of the Slack channel in their present form."""
+        channels = self._http.get(f"{self.devnet.inbox}/inbox").json()["channels"]
+        return [message for channel in channels for message in channel["messages"]]
+
+    def head(self) -> int:
+        """Number of the chain's newest block."""
+        return self.world.anvil.head()[0]
+
+    # ------------------------------------------------------------ endpoints
+
+    def fault(self, endpoint: str, mode: str, value: Any = True) -> None:
+        """Turn a fault of one endpoint's proxy on or off."""
+        self._http.post(self.devnet.controls[endpoint], json={"mode": mode, "value": value}).raise_for_status()
+
+    # ------------------------------------------------------------ time
+
+    def pass_time(self, seconds: int) -> None:
+        """Let block time go by with a healthy oracle: each report that falls due is delivered."""
+        until = self.world.now() + seconds
+        while True:
+            actions.heartbeat(self.world)
+            _, deadline = self.world["hash_consensus_ao"].read("getCurrentFrame")
+            due = self.world.time_of(deadline + 1) + reports.FINALIZATION_DELAY + 60
+            if due >= until:
+                break
+            self.world.warp(due - self.world.now())
+        if until > self.world.now():
+            self.world.warp(until - self.world.now())
+        actions.heartbeat(self.world)
+
+    def wait(self, what: str, found: Callable[[], T | None], seconds: float) -> T:
+        """Poll until something is found. Raises TimeoutError that says what did not come."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if (value := found()) is not None:
+                    return value
+            except httpx.HTTPError:
+                pass  # the service may be restarting: that is part of some rehearsals
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} did not come within {seconds:.0f} s")
+            time.sleep(POLL_SECONDS)
+
+    def caught_up(self, seconds: float = 60.0) -> None:
+        """Wait until the service has judged what is now the newest block."""
+        head = self.head()
+        self.wait(f"the judgement of block {head}", lambda: True if (self.status()["block"] or 0) >= head else None, seconds)

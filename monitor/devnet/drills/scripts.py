@@ -1,0 +1,187 @@
+"""The drills. Each acts on the chain or on an endpoint, and says exactly what must come of it."""
+
+from __future__ import annotations
+
+from monitor.devnet import actions
+from monitor.devnet.accounts import address_of
+from monitor.devnet.drills.ground import Ground
+from monitor.devnet.drills.play import Drill
+
+EVENT_SECONDS = 6 * 3600 + 120
+"""Longer than any event is visible, so that alerts about what happened once have ended."""
+ATTACKER = "attacker"
+UNBACKED_SHARES = 5_000 * 10**18
+
+
+def _grant(ground: Ground) -> int:
+    return actions.grant_role(ground.world, "withdrawal_queue", "FINALIZE_ROLE", address_of(ATTACKER)).block
+
+
+def _ungrant(ground: Ground) -> None:
+    actions.revoke_role(ground.world, "withdrawal_queue", "FINALIZE_ROLE", address_of(ATTACKER))
+    ground.caught_up()
+    ground.pass_time(EVENT_SECONDS)
+
+
+def _stall(ground: Ground) -> int:
+    """The frame's report is due 45 minutes after its reference time at the latest; the rule waits five more."""
+    actions.warp_to_next_frame(ground.world, 2700 + 60)
+    block = ground.head()
+    ground.caught_up()
+    ground.world.warp(360)
+    return block
+
+
+def _report(ground: Ground) -> None:
+    actions.heartbeat(ground.world)
+
+
+def _flood(ground: Ground) -> int:
+    pooled = ground.world["lido"].read("getTotalPooledEther")
+    actions.flood(ground.world, address_of("staker_0"), pooled // 10)
+    return ground.head()
+
+
+def _drain(ground: Ground) -> None:
+    """Two frames: requests of the last two hours before a reference slot wait for the next report."""
+    ground.pass_time(2 * 86_400)
+
+
+def _outage(ground: Ground) -> int:
+    ground.fault("bravo", "refuse")
+    block = ground.head()
+    ground.world.wait_blocks(2)
+    ground.caught_up()
+    ground.world.warp(150)
+    return block
+
+
+def _lie(ground: Ground, endpoint: str) -> None:
+    """The endpoint says that shares were minted: the very lie that would lead to a pause if it were believed."""
+    total = ground.world["lido"].artifact.data("getTotalShares")
+    lie = {"target": ground.world["lido"].address, "selector": total[:10], "word": 0, "add": UNBACKED_SHARES}
+    ground.fault(endpoint, "lies", [lie])
+
+
+def _one_lies(ground: Ground) -> int:
+    _lie(ground, "charlie")
+    return ground.head()
+
+
+def _liar_alone(ground: Ground) -> int:
+    _lie(ground, "charlie")
+    ground.fault("alpha", "refuse")
+    ground.fault("bravo", "refuse")
+    return ground.head()
+
+
+def _heal(ground: Ground) -> None:
+    for endpoint in ground.devnet.controls:
+        ground.fault(endpoint, "refuse", False)
+        ground.fault(endpoint, "lies", [])
+    ground.caught_up()
+    # What a liar or an outage did is remembered for some minutes of block time.
+    ground.world.warp(420)
+
+
+def _orphan(ground: Ground) -> int:
+    """A grant is mined, told, and then taken back by a reorganisation."""
+    block = _grant(ground)
+    ground.caught_up()
+    ground.wait("the alert", lambda: True if _fires(ground, "LidoRoleGrantedUnapproved") else None, 30)
+    actions.reorg(ground.world, ground.head() - block + 2)
+    return block
+
+
+def _fires(ground: Ground, name: str) -> bool:
+    status = ground.status()
+    told = {a["labels"]["alertname"] for i in status["incidents"] for a in i["alerts"] if any(m["sent_at"] for m in i["messages"])}
+    return any(a["name"] == name and a["state"] == "firing" for a in status["alerts"]) and name in told
+
+
+def _nothing(ground: Ground) -> None:
+    ground.world.wait_blocks(1)
+
+
+def _pause(ground: Ground) -> int:
+    return actions.pause_vault(ground.world).block
+
+
+def _resume(ground: Ground) -> None:
+    actions.rearm(ground.world)
+
+
+def _mint(ground: Ground) -> int:
+    return actions.mint_unbacked(ground.world, address_of(ATTACKER), UNBACKED_SHARES).block
+
+
+def _burn(ground: Ground) -> None:
+    actions.burn_unbacked(ground.world, address_of(ATTACKER), UNBACKED_SHARES)
+    actions.rearm(ground.world)
+
+
+def _upgrade(ground: Ground) -> int:
+    return actions.upgrade(ground.world, "lido").block
+
+
+def _downgrade(ground: Ground) -> None:
+    actions.restore(ground.world, "lido")
+    actions.rearm(ground.world)
+
+
+_ALL = (
+    Drill(
+        "role-grant",
+        "somebody nobody approved gets FINALIZE_ROLE on the withdrawal queue",
+        _grant,
+        _ungrant,
+        {"LidoRoleGrantedUnapproved": "expired", "LidoRoleHolderUnapproved": "resolved"},
+    ),
+    Drill("oracle-stall", "the daily report does not come", _stall, _report, {"LidoOracleReportLate": "resolved"}),
+    Drill("queue-flood", "a tenth of all stETH asks to leave at once", _flood, _drain, {"LidoQueueFlood": "resolved"}, patience=45),
+    Drill("rpc-outage", "one of three endpoints is down", _outage, _heal, {"StakewardenEndpointDown": "resolved"}, patience=60),
+    Drill(
+        "rpc-lies",
+        "one of three endpoints lies about the number of shares",
+        _one_lies,
+        _heal,
+        {"StakewardenEndpointDissent": "resolved"},
+        patience=60,
+    ),
+    Drill(
+        "liar-plus-outage",
+        "two endpoints are down and the third lies: nothing can be known, one page, no pause",
+        _liar_alone,
+        _heal,
+        {"StakewardenNoAgreedHead": "resolved"},
+        patience=120,
+    ),
+    Drill(
+        "reorg",
+        "an unapproved grant is mined, told, and reorganised away",
+        _orphan,
+        _nothing,
+        {"LidoRoleGrantedUnapproved": "retracted", "LidoRoleHolderUnapproved": "retracted"},
+        patience=60,
+    ),
+    Drill("pause", "a person with GUARDIAN_ROLE pauses the vault", _pause, _resume, {"GuardianTargetPaused": "resolved"}, ("guardian",)),
+    Drill(
+        "unbacked-mint",
+        "shares are minted without ether: the share rate drops outside a report",
+        _mint,
+        _burn,
+        {"LidoShareRateDrift": "resolved", "GuardianTargetPaused": "resolved"},
+        ("sentinel",),
+    ),
+    Drill(
+        "unapproved-upgrade",
+        "the proxy of stETH gets an implementation that nobody approved",
+        _upgrade,
+        _downgrade,
+        {"LidoUpgradeUnapproved": "resolved", "GuardianTargetPaused": "resolved"},
+        ("sentinel",),
+    ),
+)
+
+DRILLS = {drill.name: drill for drill in _ALL}
+"""By name."""
