@@ -198,10 +198,11 @@ def _read(root: Entry) -> Baseline:
         fields.get("version", root).fail("version must be 1")
     parts: dict[tuple[int, str], Approved] = {}
     for chain, key, value in fields["networks"].items() if "networks" in fields else ():
-        if not chain.isdigit():
+        if not (chain.isascii() and chain.isdigit()):
             key.fail(f'a network is a chain id, found "{chain}"')
+        network = key.integer()
         for protocol, _, contracts in value.items():
-            parts[int(chain), protocol] = {name: _contract(entry) for name, _, entry in contracts.items()}
+            parts[network, protocol] = {name: _contract(entry) for name, _, entry in contracts.items()}
     return Baseline(parts)
 
 

@@ -12,6 +12,9 @@ import yaml
 from monitor.catalogue.catalogue import nearest
 from monitor.model import Address, address
 
+_DIGITS = 78
+"""Decimal digits of the largest word; Python refuses to read thousands of them."""
+
 
 class BadEntry(ValueError):
     """A wrong value in a file; the message begins with ``file:line:column``."""
@@ -80,7 +83,8 @@ class Entry:
 
     def integer(self) -> int:
         text = self.text()
-        return int(text) if text.isascii() and text.isdigit() else self.fail(f"{self.path} must be a whole number, found {self._found()}")
+        fits = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+        return int(text) if fits else self.fail(f"{self.path} must be a whole number, found {self._found()}")
 
     def one_of(self, allowed: Iterable[str]) -> str:
         text, choices = self.text(), list(allowed)
@@ -121,7 +125,7 @@ def parse(text: str, file: str) -> Entry:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise BadEntry(file, (mark.line if mark else 0) + 1, (mark.column if mark else 0) + 1, f"not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, UnicodeError) as error:
         raise BadEntry(file, 1, 1, f"not YAML: {error}") from None
     if node is None:
         raise BadEntry(file, 1, 1, "the file is empty")
