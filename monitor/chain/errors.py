@@ -55,7 +55,7 @@ _TEXTS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
                 "is older than", "no state available", "state already discarded", "distance to target block exceeds")),
     ("range", ("query returned more than", "too many results", "too many logs", "block range", "range is too", "range too",
                "range limit", "blocks range", "response size", "exceeds max results", "max results", "query exceeds", "range should be",
-               "log response", "logs matched", "limit the query", "query timeout", "please limit")),
+               "log response", "is limited to a", "ranges over", "server limit", "logs matched", "limit the query", "query timeout", "please limit")),
     ("batch", ("batch too large", "batch size", "batch limit", "batch of more", "too many requests in batch", "batch requests")),
     ("rate_limited", ("rate limit", "ratelimit", "too many requests", "request limit", "capacity", "compute units", "throttl", "quota", "exceeded its")),
     ("unknown_block", ("header not found", "unknown block", "block not found", "header for hash not found", "resource not found",

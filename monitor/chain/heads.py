@@ -183,7 +183,7 @@ class Tracker:
             return (missing,) if (floor := self._floor(view, top)) == missing else range(floor, missing + 1)
         tip, oldest = self._chain[-1].number, self._chain[0].number
         if missing > tip:
-            return (n for n in range(tip + 1, missing + 1) if n not in view.stated)
+            return range(tip + 1, missing + 1)  # what was stated below a missing block may be of another branch
         return range(max(oldest, missing - 2 * (tip - missing) - 1), missing + 1)
 
     def _bridge_wants(self, view: _View) -> Iterable[int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.chain import wire
-from monitor.chain.endpoint import Endpoint, by_hash
+from monitor.chain.endpoint import LATEST, Endpoint, by_hash
 from monitor.chain.errors import BackingOff, EndpointError, Fault, Malformed, fault_kind
 from monitor.chain.quorum import Vote
 from monitor.chain.rpc import Ask
@@ -32,8 +32,10 @@ async def make_up(endpoint: Endpoint, watch: Mapping[str, Address], first: int, 
 
     Raises EndpointError; run it under a deadline.
     """
-    while not await endpoint.reaches(last, 1.0):
-        pass  # asked beyond its head, a node leaves out what it has not, without a word
+    while not await endpoint.reaches(last, 0.5):  # asked beyond its head, a node leaves out what it has not, without a word
+        (head,) = await endpoint.blocks((LATEST,))
+        if head is not None:
+            endpoint.announce(head)
     logs = await _logs(endpoint, watch, first, last)
     for log in logs:
         if (stamp := known.get(log.number)) is not None and stamp.hash != log.block:
