@@ -86,7 +86,7 @@ STEPS: tuple[Callable[[World, int], None], ...] = (stake, request, deposit, mint
 RATE_CHANGES = (gain, loss)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(100, 3000 * 10**18)), min_size=3, max_size=9))
 def test_identities_hold_to_the_wei_after_any_sequence(chain_world: World, steps: list[tuple[Callable[[World, int], None], int]]) -> None:
     snapshot = chain_world.anvil.snapshot()
