@@ -15,6 +15,8 @@ from monitor.samples import BadMatcher, Matcher
 MAX_LENGTH = 20_000
 MAX_TOKENS = 4_000
 MAX_DEPTH = 60
+MAX_OPERATORS = 300
+"""The parser takes long over chains of operators, and overflows its stack in the end."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+|\#[^\n]*)
@@ -68,6 +70,9 @@ def scan(text: str) -> Scan:
         raise ParseError("there is no expression", 0, "write one, e.g. up == 0")
     if len(tokens) > MAX_TOKENS:
         raise ParseError("the expression is too long", tokens[MAX_TOKENS].at, f"at most {MAX_TOKENS} words and signs are allowed")
+    operators = [t for t in tokens if t.text in _INFIX or t.low in _INFIX_WORDS]
+    if len(operators) > MAX_OPERATORS:
+        raise ParseError("the expression is too long", operators[MAX_OPERATORS].at, f"at most {MAX_OPERATORS} operators are allowed")
     _check_balance(tokens)
     return _Order(tokens, len(text)).check()
 

@@ -234,13 +234,19 @@ def _fresh(reading: Reading, track: Track, at: int) -> bool:
 
 
 def _named(series: Series) -> Labels:
-    return sorted_labels(dict(series.labels) | {NAME: series.family})
+    return tuple(sorted((*series.labels, (NAME, series.family))))
 
 
 def _find(selector: Selector, layout: Layout) -> Columns:
-    mine = [(i, s) for i, s in enumerate(layout.series) if s.family == selector.family]
-    missing = [missing_entry(s) for _, s in mine if dict(s.labels).get(MARK)]
-    found = [(i, s) for i, s in mine if not dict(s.labels).get(MARK) and selector.matches(s.labels)]
+    found: list[tuple[int, Series]] = []
+    missing: list[Labels] = []
+    for i, series in enumerate(layout.series):
+        if series.family != selector.family:
+            continue
+        if (MARK, "1") in series.labels:
+            missing.append(missing_entry(series))
+        elif selector.matches(series.labels):
+            found.append((i, series))
     reachable = {sorted_labels(dict(entry) | selector.pinned()) for entry in missing if selector.allows(dict(entry))}
     return Columns(
         LabelTable(_named(s) for _, s in found) if found else EMPTY_TABLE,

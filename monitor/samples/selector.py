@@ -58,6 +58,8 @@ class Selector:
 
     def matches(self, labels: Labels) -> bool:
         """Whether a series of the family with these labels is selected."""
+        if not self.matchers:
+            return True
         values = dict(labels)
         return all(m.matches(values.get(m.name, "")) for m in self.matchers)
 

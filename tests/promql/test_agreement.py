@@ -136,10 +136,10 @@ def test_each_construct_agrees_with_prometheus(text: str, window: FrameWindow, s
 def test_random_expressions_agree_with_prometheus(window: FrameWindow, server: prometheus.Prometheus) -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=600, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(text=expressions(), at=AT)
     def agrees(text: str, at: int) -> None:
         outcomes[compare(window, server, text, at)] += 1
 
     agrees()
-    assert outcomes["known"] > 150, f"too little to compare: {outcomes}"
+    assert outcomes["known"] > 60, f"too little to compare: {outcomes}"

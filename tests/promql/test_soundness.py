@@ -68,7 +68,7 @@ def cases(draw: st.DrawFn) -> Case:
             scope: {Series(f, row): draw(_VALUES) for f in GAUGES for row in rows if draw(st.booleans())} for scope, rows in POOL.items()
         }
 
-    return Case(said(), said(), frozenset(draw(st.sets(st.sampled_from(SCOPES), max_size=2))))
+    return Case(said(), said(), frozenset(draw(st.sets(st.sampled_from(SCOPES), min_size=1, max_size=2))))
 
 
 def windows(case: Case) -> tuple[FrameWindow, FrameWindow]:
@@ -112,19 +112,19 @@ def check(case: Case, text: str, at: int) -> str:
             assert sure and equal(value, real), f"{text}: claims {dict(row)} {value}, it is {real}, {sure}"
     for row, (value, _) in truth.rows.items():
         assert row in claim.rows or claim.could_hold(row), f"{text}: {dict(row)} {value} is there, which was excluded"
-    return "claim" if claim.known.any() or claim.complete else "unknown"
+    return "unknown" if not claim.complete or not claim.known.all() else "claim"
 
 
 def test_what_is_claimed_is_right() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=500, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=cases(), text=expressions(), at=st.integers(14, END).map(lambda n: stamp(n).timestamp))
     def sound(case: Case, text: str, at: int) -> None:
         outcomes[check(case, text, at)] += 1
 
     sound()
-    assert outcomes["claim"] > 100, outcomes
+    assert outcomes["claim"] > 50, outcomes
     assert outcomes["unknown"] > 50, outcomes
 
 

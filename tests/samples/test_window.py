@@ -179,7 +179,7 @@ def test_what_was_unknown_when_recorded_is_unknown_when_read() -> None:
 
 _VALUES = st.dictionaries(st.sampled_from("123"), st.integers(0, 9).map(float), max_size=3)
 _SAID = st.tuples(st.one_of(st.none(), _VALUES), st.one_of(st.none(), _VALUES), st.booleans())
-_HISTORY = st.lists(_SAID, min_size=1, max_size=12)
+_HISTORY = st.lists(_SAID, min_size=1, max_size=8)
 
 
 def feed(w: FrameWindow, said: list[tuple[dict[str, float] | None, dict[str, float] | None, bool]], first: int, branch: int = 0) -> None:
@@ -211,7 +211,7 @@ def same(a: FrameWindow, b: FrameWindow, until: int) -> None:
         assert a.blind(at(n)) == b.blind(at(n))
 
 
-@settings(max_examples=120, derandomize=True, deadline=None, database=None)
+@settings(max_examples=15, derandomize=True, deadline=None, database=None)
 @given(_HISTORY, _HISTORY, _HISTORY)
 def test_rewinding_leaves_no_trace(kept: list, orphaned: list, new: list) -> None:  # type: ignore[type-arg]
     reorged, straight = window(), window()
