@@ -16,6 +16,11 @@ from eth_hash.auto import keccak
 from monitor.model import Address
 from monitor.protocols.abi import EventType, Function, decode, selector
 
+
+class PauseImpossible(Exception):
+    """A pause would not go through, or did not, or there is no guardian where the settings say: why, and what to do."""
+
+
 LEVERS = ("none", "pauseFor", "pause")
 ARMING = ("disarmed", "armed", "spent")
 REFUSALS = (

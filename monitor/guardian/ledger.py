@@ -68,6 +68,18 @@ def latest(unit: Unit, limit: int = 20) -> list[PauseRow]:
     return [PauseRow(**row) for row in found.mappings().all()]
 
 
+def latencies(row: PauseRow) -> dict[str, float]:
+    """Seconds of wall time from the judged block's decision to each step that was reached."""
+    steps = {
+        "simulated": row.simulated_at,
+        "signed": row.signed_at,
+        "sent": row.sent_at,
+        "mined": row.mined_at,
+        "verified": row.verified_at,
+    }
+    return {name: at - row.decided_at for name, at in steps.items() if at is not None}
+
+
 def busy(unit: Unit, target: str, but: str) -> bool:
     """Whether another pause of the target is signed and not settled: a second one would only be refused on chain."""
     query = select(col(PauseRow.id)).where(col(PauseRow.target) == target, col(PauseRow.state).in_(IN_FLIGHT), col(PauseRow.id) != but)

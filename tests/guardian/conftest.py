@@ -15,11 +15,21 @@ from monitor.store import Store
 from tests.guardian.bench import Bench, Relay
 
 
-@pytest.fixture
-def bench(compiled: Artifacts) -> Iterator[Bench]:
+@pytest.fixture(scope="session")
+def _chain(compiled: Artifacts) -> Iterator[Bench]:
     found = Bench(compiled)
     yield found
     found.anvil.stop()
+
+
+@pytest.fixture
+def bench(_chain: Bench) -> Iterator[Bench]:
+    """The chain with a fresh brake; what a test does to it is undone."""
+    snapshot = _chain.anvil.snapshot()
+    yield _chain
+    _chain.anvil.rpc.call("anvil_dropAllTransactions")
+    _chain.anvil.revert(snapshot)
+    _chain.anvil.mine_at_once()
 
 
 @pytest.fixture

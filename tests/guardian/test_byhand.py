@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.devnet.accounts import address_of
-from monitor.guardian import byhand
+from monitor.guardian import byhand, status
 from monitor.guardian.byhand import PauseImpossible, PauseResult
 from monitor.guardian.node import NoMajority
 from tests.guardian.bench import CHAIN_ID, Bench, endpoint
@@ -74,7 +74,7 @@ async def test_a_wrong_guardian_address_is_named(bench: Bench) -> None:
     with pytest.raises(PauseImpossible, match="not a guardian"):
         await byhand.pause(settings, [endpoint(bench.url)], signer_of("guardian_person"), "vault")
     with pytest.raises(PauseImpossible, match="no contract"):
-        await byhand.status(settings, [endpoint(bench.url)])
+        await status.status(settings, [endpoint(bench.url)])
 
 
 async def test_not_mined_in_time_says_what_to_do(bench: Bench) -> None:

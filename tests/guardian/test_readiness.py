@@ -13,8 +13,7 @@ from eth_hash.auto import keccak
 from monitor.catalogue.catalogue import Catalogue
 from monitor.catalogue.shipped import SHIPPED
 from monitor.devnet.accounts import address_of
-from monitor.guardian import byhand, contract
-from monitor.guardian.byhand import Status
+from monitor.guardian import contract, status
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.node import Nodes
 from monitor.guardian.readiness import By
@@ -25,11 +24,11 @@ SENTINEL = address(address_of("sentinel"))
 PAUSE_ROLE = keccak(b"PAUSE_ROLE")
 
 
-def look(bench: Bench, **settings: Any) -> Status:
-    return asyncio.run(byhand.status(bench.settings(**settings), [endpoint(bench.url)], SENTINEL))
+def look(bench: Bench, **settings: Any) -> status.Status:
+    return asyncio.run(status.status(bench.settings(**settings), [endpoint(bench.url)], SENTINEL))
 
 
-def failing(found: Status, by: By) -> dict[str, str]:
+def failing(found: status.Status, by: By) -> dict[str, str]:
     (readiness,) = [r for r in found.targets[0].readiness if r.by == by]
     return {c.name: c.reason for c in readiness.failing}
 
@@ -120,7 +119,7 @@ class Eyes:
     async def _read(self, reads: Any) -> Snapshot:
         nodes = Nodes([endpoint(self.bench.url)], 5)
         try:
-            snapshot = await byhand._snapshot(nodes, self.bench.head(), reads)
+            snapshot = await status.take_snapshot(nodes, self.bench.head(), reads)
         finally:
             await nodes.close()
         return replace(snapshot, logs=self._logs(snapshot))

@@ -59,6 +59,7 @@ async def test_an_owed_pause_is_mined_and_read_back(bench: Bench, store: Store) 
     times = [found.decided_at, found.simulated_at, found.signed_at, found.sent_at, found.mined_at, found.verified_at]
     assert all(t is not None for t in times) and times == sorted(times, key=lambda t: t or 0)
     assert found.mined_number == bench.head().number
+    assert list(ledger.latencies(found)) == ["simulated", "signed", "sent", "mined", "verified"]
     assert not await worker.advance_once()
     await worker.close()
 
