@@ -2,10 +2,13 @@
 
 from monitor.alerts.book import Book, CommandRefused, Judged, open_incidents
 from monitor.alerts.deliveries import Waiting, waiting
+from monitor.alerts.desk import ActiveSilence, active_silences
 from monitor.alerts.outbox import Health, Outbox, Patience
+from monitor.alerts.retention import forget
 from monitor.alerts.routes import BadRoutes, Routes, load_routes, parse_routes
 
 __all__ = [
+    "ActiveSilence",
     "BadRoutes",
     "Book",
     "CommandRefused",
@@ -15,6 +18,8 @@ __all__ = [
     "Patience",
     "Routes",
     "Waiting",
+    "active_silences",
+    "forget",
     "load_routes",
     "open_incidents",
     "parse_routes",

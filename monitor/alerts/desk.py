@@ -6,11 +6,12 @@ Nothing is remembered between transactions, so a rollback, a lost lease or a kil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 
 from monitor.alerts.matchers import Matcher, all_match, parse_matcher
 from monitor.model import Labels, labels
@@ -142,6 +143,15 @@ class Desk:
         """The incidents of which this life of the episode is, or was, a member."""
         return [i for i in self.incidents.values() if (m := i.members.get(episode.episode)) is not None and m.life == episode.life]
 
+    def held(self) -> dict[str, frozenset[str]]:
+        """For each firing episode, the routes at which this life of it has an incident."""
+        found: dict[str, frozenset[str]] = {}
+        for incident in self.incidents.values():
+            for key, m in incident.members.items():
+                if m.life == m.episode.life:
+                    found[key] = found.get(key, frozenset()) | {incident.route}
+        return found
+
     def bring(self, episode: str) -> Episode | None:
         """An episode by id, also a closed one."""
         if episode not in self.episodes:
@@ -161,13 +171,12 @@ class Desk:
     def _read(self) -> None:
         for row in self.conn.execute(select(INCIDENTS).where(INCIDENTS.c.closed_at.is_(None)).order_by(INCIDENTS.c.id)).mappings():
             self.incidents[row["id"]] = _incident(dict(row))
-        joined = select(EPISODES).where(EPISODES.c.state == "firing")
-        ids = list(self.incidents)
-        members = list(self.conn.execute(select(MEMBERS).where(MEMBERS.c.incident.in_(ids))).mappings()) if ids else []
-        for row in self.conn.execute(joined).mappings():
-            self.episodes[row["episode"]] = _episode(dict(row))
-        missing = sorted({m["episode"] for m in members} - set(self.episodes))
-        for row in self.conn.execute(select(EPISODES).where(EPISODES.c.episode.in_(missing))).mappings() if missing else ():
+        open_members = select(MEMBERS).join(INCIDENTS, INCIDENTS.c.id == MEMBERS.c.incident).where(INCIDENTS.c.closed_at.is_(None))
+        members = list(self.conn.execute(open_members).mappings()) if self.incidents else []
+        needed = EPISODES.c.state == "firing"
+        if members:
+            needed = or_(needed, EPISODES.c.episode.in_(open_members.with_only_columns(MEMBERS.c.episode)))
+        for row in self.conn.execute(select(EPISODES).where(needed)).mappings():
             self.episodes[row["episode"]] = _episode(dict(row))
         for m in sorted(members, key=lambda m: (m["incident"], m["episode"])):
             place = Member(self.episodes[m["episode"]], m["life"], m["joined_timestamp"], m["announced"])
@@ -224,7 +233,8 @@ class Desk:
         self.conn.execute(update(DELIVERIES).where(*older).values(state="superseded"))
 
 
-def pairs_text(pairs: Iterable[tuple[str, str]]) -> str:
+@lru_cache(maxsize=20_000)
+def pairs_text(pairs: Labels) -> str:
     """Label pairs as JSON text; ASCII, so that any database keeps it."""
     return json.dumps(dict(pairs), sort_keys=True)
 
@@ -238,15 +248,20 @@ def active_silences(conn: Connection, now: float) -> list[ActiveSilence]:
     ]
 
 
+@lru_cache(maxsize=20_000)
+def _pairs(text: str) -> Labels:
+    return labels(json.loads(text))
+
+
 def _episode(row: Mapping[str, Any]) -> Episode:
     muted = json.loads(row["muted"]) if row["muted"] else None
-    own = {**row, "labels": labels(json.loads(row["labels"])), "annotations": labels(json.loads(row["annotations"]))}
+    own = {**row, "labels": _pairs(row["labels"]), "annotations": _pairs(row["annotations"])}
     return Episode(**{**own, "muted": (muted[0], muted[1]) if muted else None})
 
 
 def _incident(row: Mapping[str, Any]) -> OpenIncident:
     own = {k: v for k, v in row.items() if k != "group_labels"}
-    group = labels(json.loads(row["group_labels"]))
+    group = _pairs(row["group_labels"])
     more = {"receivers": tuple(json.loads(row["receivers"])), "told": json.loads(row["told"]) if row["told"] else None}
     return OpenIncident(**{**own, "group": group, **more})
 

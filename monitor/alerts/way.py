@@ -22,10 +22,11 @@ MAX_LINES = 20
 def advance(desk: Desk, routes: Routes, live: Mapping[str, AlertInstance]) -> None:
     """Take every firing episode one round further."""
     firing = desk.firing()
+    held = desk.held()
     for episode in firing:
         episode.muted = silenced(desk, episode) or inhibited(routes, episode, firing)
         if episode.muted is None:
-            place(desk, routes, episode)
+            place(desk, routes, episode, held.get(episode.episode, frozenset()))
     for incident in list(desk.incidents.values()):
         if incident.closed_at is None:
             tell(desk, routes, incident, live)
@@ -40,6 +41,8 @@ def silenced(desk: Desk, episode: Episode) -> tuple[str, str] | None:
 
 
 def silence_of(desk: Desk, episode: Episode) -> ActiveSilence | None:
+    if not desk.silences:
+        return None
     own = dict(episode.labels)
     return next((s for s in desk.silences if s.mutes(own)), None)
 
@@ -53,9 +56,11 @@ def inhibited(routes: Routes, episode: Episode, firing: Sequence[Episode]) -> tu
 # ---------------------------------------------------------------- route, group, incident
 
 
-def place(desk: Desk, routes: Routes, episode: Episode) -> None:
-    """Put the episode into the open incident of its group at each of its routes. Once told at a route that the file lost since, it stays there."""
-    held = {incident.route for incident in desk.places(episode)}
+def place(desk: Desk, routes: Routes, episode: Episode, held: frozenset[str]) -> None:
+    """Put the episode into the open incident of its group at each of its routes but those that hold it already.
+
+    One that is told at a route that the file lost since stays there, and is told nowhere else.
+    """
     if any(routes.by_key(key) is None for key in held):
         return
     for route in routes.match(episode.labels):
@@ -227,8 +232,9 @@ def _over(incident: OpenIncident) -> bool:
 def _reminder_due(desk: Desk, incident: OpenIncident, route: Route) -> bool:
     if not route.repeat_interval or incident.acknowledged_by is not None:
         return False
-    loud = [key for key, m in incident.members.items() if m.episode.firing and key not in _silenced_members(desk, incident)]
-    return bool(loud) and desk.now >= (incident.reminded_at or 0.0) + route.repeat_interval
+    if desk.now < (incident.reminded_at or 0.0) + route.repeat_interval:
+        return False
+    return any(m.episode.firing and silence_of(desk, m.episode) is None for m in incident.members.values())
 
 
 def _refresh(episode: Episode, live: Mapping[str, AlertInstance]) -> None:
