@@ -39,12 +39,12 @@ class Execution:
         self._tip: BlockStamp | None = None
         self._recent: dict[int, BlockStamp] = {}
         self._round: Round | None = None
-        self._agreeing: tuple[str, ...] = ()
+        self._ratio: float | None = None
 
     async def start(self) -> None:
         """Begin to listen to the heads of every endpoint; never fails for an endpoint that does not answer."""
         for warning in self.settings.warnings():
-            log.warning("execution_settings", warning=warning)
+            log.warning("execution.settings", warning=warning)
         for endpoint in self._endpoints:
             endpoint.heard = self._heard
             self._spawn(HeadFeed(endpoint).run())
@@ -67,7 +67,7 @@ class Execution:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("execution_task_died", error=repr(error), exc_info=error)
+            log.error("execution.task_died", error=repr(error), exc_info=error)
 
     # ---- heads
 
@@ -152,7 +152,7 @@ class Execution:
         try:
             stamps = await endpoint.blocks([by_number(n) for n in range(need.first, need.last + 1)])
         except EndpointError as error:
-            log.info("endpoint_headers_failed", endpoint=need.endpoint, first=need.first, last=need.last, reason=error.reason)
+            log.info("endpoint.headers_failed", endpoint=need.endpoint, first=need.first, last=need.last, reason=error.reason)
             return
         asked = range(need.first, need.last + 1)
         tracker.tell(need.endpoint, [s for s, number in zip(stamps, asked, strict=True) if s is not None and s.number == number])
@@ -182,6 +182,7 @@ class Execution:
         """All reads at ``stamp``, and the watched contracts' logs of the blocks after ``since`` up to it. Never raises for endpoints."""
         if self._round is not None:
             await self._round.close()
+            self._ratio = self._ratio if self._round.cut_short else self._ratio_of(self._round)
         plan = reading.plan(self.settings, stamp, reads, watch)
         known = {n: s for n, s in self._recent.items() if n < stamp.number}
         self._round = Round(self._endpoints, plan, since, known)
@@ -210,7 +211,7 @@ class Execution:
             try:
                 return (await endpoint.blocks((ask,)))[0]
             except EndpointError as error:
-                log.info("endpoint_header_failed", endpoint=endpoint.name, reason=error.reason)
+                log.info("endpoint.header_failed", endpoint=endpoint.name, reason=error.reason)
                 return None
 
         stamps = await asyncio.gather(*(one(e) for e in self._endpoints))
@@ -225,8 +226,16 @@ class Execution:
 
     @property
     def agreeing_ratio(self) -> float:
-        """Endpoints with the majority on every answer of the last block read, late answers included, over all configured."""
-        return 0.0 if self._round is None else len(self._round.agreeing()) / len(self._endpoints)
+        """Endpoints with the majority on every answer of the last block, over all configured.
+
+        While slower endpoints may still answer, it is that of the block before.
+        """
+        if self._round is None:
+            return 0.0
+        return self._ratio_of(self._round) if self._round.finished or self._ratio is None else self._ratio
+
+    def _ratio_of(self, done: Round) -> float:
+        return len(done.agreeing()) / len(self._endpoints)
 
 
 class _Quiet:

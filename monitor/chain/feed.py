@@ -64,14 +64,14 @@ class HeadFeed:
         try:
             (stamp,) = await self._endpoint.blocks((LATEST,))
         except EndpointError as error:
-            self._complain("endpoint_poll_failed", error.reason)
+            self._complain("endpoint.poll_failed", error.reason)
             return
         if stamp is None:
             return
         self._said = None
         news = self._endpoint.head is None or stamp.hash != self._endpoint.head.hash
         if news and self._endpoint.subscribed and self._socket is not None and not self._live():
-            log.warning("endpoint_socket_silent", endpoint=self._endpoint.name, silent_seconds=round(time.monotonic() - self._spoke_at, 1))
+            log.warning("endpoint.socket_silent", endpoint=self._endpoint.name, silent_seconds=round(time.monotonic() - self._spoke_at, 1))
             self._socket.transport.abort()
         self._endpoint.announce(stamp)
 
@@ -85,13 +85,13 @@ class HeadFeed:
                 await self._subscription()
             except _Trouble as trouble:
                 self._endpoint.rpc.error(trouble.kind, trouble.reason)
-                self._complain("endpoint_socket_failed", trouble.reason)
+                self._complain("endpoint.socket_failed", trouble.reason)
             except TimeoutError:
                 self._endpoint.rpc.error("timeout", "socket")
-                self._complain("endpoint_socket_failed", "no answer in time")
+                self._complain("endpoint.socket_failed", "no answer in time")
             except (OSError, WebSocketException, EOFError) as error:
                 self._endpoint.rpc.error("connection", "socket")
-                self._complain("endpoint_socket_failed", type(error).__name__)
+                self._complain("endpoint.socket_failed", type(error).__name__)
             finally:
                 self._endpoint.subscribed, self._socket = False, None
             wait = _FIRST_RETRY if time.monotonic() - started > self._longest else min(wait * 2, self._longest)
@@ -119,7 +119,7 @@ class HeadFeed:
             if not isinstance(identity, str):
                 raise _Trouble("malformed", "eth_subscribe gave no subscription id")
             self._endpoint.subscribed, self._spoke_at = True, time.monotonic()
-            log.info("endpoint_subscribed", endpoint=self._endpoint.name)
+            log.info("endpoint.subscribed", endpoint=self._endpoint.name)
             await self._poll_once()  # heads between the last socket and this one
             async for message in socket:
                 self._take(self._parse(message), identity)

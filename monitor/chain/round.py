@@ -57,6 +57,9 @@ class Round:
             if ranged:
                 self._start(self._range(endpoint), endpoint, network.catch_up_seconds)
         self._given_up: str | None = None
+        self._started = time.monotonic()
+        self._late: set[str] = set()
+        self.cut_short = False
         self._answered: set[str] = set()
         self._rest: asyncio.Task[None] | None = None
 
@@ -99,12 +102,27 @@ class Round:
             self._rest.cancel()
             await asyncio.wait([self._rest])
         pending = [task for task in self._tasks if not task.done()]
+        self._judge_late(pending)
         for task in pending:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
         self._count()
-        self._endpoints = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that will come has come."""
+        return all(task.done() for task in self._tasks)
+
+    def _judge_late(self, pending: Sequence[asyncio.Task[None]]) -> None:
+        """Who did not answer before the next block timed out; but when blocks are made up in haste, that proves nothing."""
+        self.cut_short = bool(pending) and time.monotonic() - self._started < self._plan.network.block_seconds / 2
+        self._late = {self._tasks[task][0].name for task in pending}
+        if self.cut_short or self._given_up is not None:
+            return
+        for endpoint in self._endpoints:
+            if endpoint.name in self._late:
+                endpoint.counters.errors["timeout"] += 1
 
     async def _collect(self) -> None:
         while not all(task.done() for task in self._tasks):
@@ -150,7 +168,7 @@ class Round:
             try:
                 return await reading.ask(endpoint, self._plan)
             except UnknownBlock:
-                if self._done():
+                if not self._open:
                     raise
                 await (asyncio.sleep(wait) if endpoint.head and endpoint.head.number >= number else endpoint.reaches(number, wait))
                 wait = min(2 * wait, 1.0)
@@ -158,9 +176,6 @@ class Round:
                 if error.kind != "connection" or broken:  # an idle connection may have been closed meanwhile: once more
                     raise
                 broken = True
-
-    def _done(self) -> bool:
-        return not self._open
 
     def _take(self, endpoint: Endpoint, said: Said | NoVote) -> None:
         name = endpoint.name
@@ -245,11 +260,12 @@ class Round:
         """Say how each endpoint did, when all that will come has come."""
         for endpoint in self._endpoints if self._questions else ():
             differing = sum(endpoint.name in dissenters(self._votes[q], a) for q, a in self._answers.items())
-            endpoint.answered = endpoint.name in self._answered
+            if not ((self.cut_short or self._given_up) and endpoint.name not in self._answered):
+                endpoint.answered = endpoint.name in self._answered
             endpoint.dissent = differing > 0
             endpoint.disputes += differing
             if differing:
-                log.warning("endpoint_dissents", endpoint=endpoint.name, block=self._plan.stamp.number, answers=differing)
+                log.warning("endpoint.dissents", endpoint=endpoint.name, block=self._plan.stamp.number, answers=differing)
         self._endpoints = ()
 
 

@@ -88,7 +88,7 @@ class Rpc:
                 if error.reason != _BATCH_REFUSED or len(part) == 1:
                     raise
                 self._batch_items = max(1, len(part) // 2)
-                log.info("endpoint_batch_halved", endpoint=self.name, items=self._batch_items)
+                log.info("endpoint.batch_halved", endpoint=self.name, items=self._batch_items)
         return results
 
     async def one(self, ask: Ask, seconds: float | None = None) -> Result:
@@ -217,7 +217,7 @@ class Rpc:
             self._counters.errors["rpc"] += 1
             raise WrongChain(self.name, "rpc", self.refused)
         if self.refused is not None:
-            log.info("endpoint_accepted_again", endpoint=self.name)
+            log.info("endpoint.accepted_again", endpoint=self.name)
         self.refused = None
         self._verified_at = time.monotonic()
 

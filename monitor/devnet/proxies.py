@@ -109,7 +109,7 @@ class EndpointProxy:
         self._changed = asyncio.Event()
         if faults.refuse or faults.no_socket:
             self._abort()
-        log.info("proxy_mode", endpoint=self.name, faults=faults.model_dump(exclude_defaults=True))
+        log.info("proxy.mode", endpoint=self.name, faults=faults.model_dump(exclude_defaults=True))
 
     def _abort(self) -> None:
         for transport in tuple(self._transports):

@@ -60,10 +60,18 @@ class Node:
         return BlockStamp(int(block["number"], 16), Hash(block["hash"]), Hash(block["parentHash"]), time, slot, root)
 
 
-@pytest.fixture
-def node(compiled: Artifacts) -> Iterator[Node]:
+@pytest.fixture(scope="module")
+def module_node(compiled: Artifacts) -> Iterator[Node]:
     with Anvil.start() as anvil:
         yield Node(anvil, compiled["Multicall3"].deployed)
+
+
+@pytest.fixture
+def node(module_node: Node) -> Iterator[Node]:
+    """The module's node, put back to its third block afterwards."""
+    snapshot = module_node.anvil.snapshot()
+    yield module_node
+    module_node.anvil.revert(snapshot)
 
 
 class Watcher:
@@ -97,7 +105,7 @@ class Watcher:
         """Wait until it holds; fail with what was seen."""
         try:
             async with asyncio.timeout(seconds):
-                while not condition():
+                while not condition():  # noqa: ASYNC110 (conditions are of many kinds)
                     await asyncio.sleep(0.01)
         except TimeoutError:
             pytest.fail(f"not within {seconds} s; seen: {self.events}; health: {self.execution.health()}")

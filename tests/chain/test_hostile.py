@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Callable
@@ -171,8 +172,12 @@ async def test_lies_about_the_encoding(server: Server) -> None:
     await chain.close()
 
 
-@pytest.mark.parametrize("status", [201, 301, 400, 401, 404, 429, 500, 503])
-@pytest.mark.parametrize("after", [None, "0", "soon", "-5", "nan", "inf", "Wed, 21 Oct 2015 07:28:00 GMT", "99999999999999999999"])
+AFTER = [None, "0", "soon", "-5", "nan", "inf", "Wed, 21 Oct 2015 07:28:00 GMT", "99999999999999999999"]
+
+
+@pytest.mark.parametrize(
+    ("status", "after"), [*((s, None) for s in (201, 301, 400, 401, 404, 500)), *((s, a) for s in (429, 503) for a in AFTER)]
+)
 async def test_any_status_and_any_retry_after(server: Server, status: int, after: str | None) -> None:
     server.status, server.headers = status, {} if after is None else {"Retry-After": after}
     server.headers["Location"] = "http://127.0.0.1:1/"
@@ -200,18 +205,14 @@ async def test_heads_of_any_shape_never_end_the_feed(server: Server) -> None:
 @given(json_values)
 def test_no_header_or_log_or_quantity_is_read_by_accident(value: Any) -> None:
     for parse in (lambda: header(value, NETWORK), lambda: logs(value, {}), lambda: quantity(value, "it")):
-        try:
+        with contextlib.suppress(Malformed):
             parse()
-        except Malformed:
-            pass
 
 
 @given(st.binary(max_size=400), st.integers(0, 5))
 def test_no_bytes_break_the_decoder(body: bytes, count: int) -> None:
-    try:
+    with contextlib.suppress(Malformed):
         assert len(decode(body, count)) == count
-    except Malformed:
-        pass
 
 
 @given(st.integers(), st.text())

@@ -335,3 +335,34 @@ async def test_nothing_to_read_is_an_empty_snapshot(node: Node, watch: Watch) ->
     watcher = await watch(sockets=False)
     snapshot = await read(node, watcher)
     assert snapshot.answers == {} and snapshot.logs == () and snapshot.agreed == ()
+
+
+async def test_one_answer_is_enough_where_no_quorum_is_asked(node: Node, watch: Watch) -> None:
+    watcher = await watch(sockets=False)
+    for proxy in watcher.proxies[:2]:
+        proxy.set(refuse=True)
+    loose = Read(COUNTER, COUNT.what, quorum=False)
+    snapshot = await read(node, watcher, COUNT, loose)
+    assert snapshot.value(loose) == word(node.stamp().number)
+    assert isinstance(snapshot.answers[COUNT], Failed)
+
+
+async def test_who_hangs_longer_than_a_block_is_down(node: Node, watch: Watch) -> None:
+    watcher = await watch(sockets=False, request_seconds=5, block_deadline_seconds=5)
+    watcher.proxies[2].set(hang=True)
+    await read(node, watcher, COUNT)
+    await asyncio.sleep(0.3)
+    assert await read(node, watcher, COUNT)
+    assert not watcher.health("three").up and watcher.health("three").errors == {"timeout": 1}
+    assert watcher.execution.agreeing_ratio == pytest.approx(2 / 3)
+
+
+async def test_blocks_made_up_in_haste_do_not_make_a_slower_endpoint_look_down(node: Node, watch: Watch) -> None:
+    watcher = await watch(sockets=False, block_seconds=12)
+    await read(node, watcher, COUNT)
+    await watcher.until(lambda: watcher.execution.agreeing_ratio == 1)
+    watcher.proxies[2].set(slow_ms=100)
+    for _ in range(3):
+        await read(node, watcher, COUNT)
+    assert watcher.health("three").up and not watcher.health("three").errors
+    assert watcher.execution.agreeing_ratio == 1
