@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.devnet import reports
-from monitor.devnet.deploy import role
+from monitor.devnet.deploy import LIDO_APP_ID, role
 from monitor.devnet.transactions import Receipt, Transaction, ether
 from monitor.devnet.world import World
 
@@ -163,9 +163,10 @@ def grant_tx(world: World, contract: str, role_name: str, account: str) -> Trans
 
 
 def upgrade(world: World, contract: str, implementation: str | None = None) -> Receipt:
-    """The proxy's admin puts another implementation behind it: the spare one that lies ready, unless given."""
+    """The Agent puts another implementation behind a proxy: the spare one that lies ready, unless given. Lido's goes through the
+    Aragon kernel, so that ``SetApp`` shows it as on mainnet (and the proxy's ``Upgraded``, too)."""
     new = implementation or world.deployment.spare_implementations[contract]
-    return world.send(_proxy_tx(world, contract, "proxy__upgradeTo", new))[0]
+    return world.send(_upgrade_tx(world, contract, new))[0]
 
 
 def restore(world: World, contract: str) -> Receipt:
@@ -234,7 +235,9 @@ def _by_admin(world: World, contract: str, function: str, *args: Any) -> Transac
     return world.by_agent(contract, function, *args)
 
 
-def _proxy_tx(world: World, contract: str, function: str, *args: Any) -> Transaction:
-    call = bytes.fromhex(world.compiled["OssifiableProxy"].data(function, *args)[2:])
-    target = world.deployment.contracts[contract]
-    return world["agent"].tx(world.account("governance"), "execute", target, 0, call)
+def _upgrade_tx(world: World, contract: str, implementation: str) -> Transaction:
+    if contract == "lido":
+        kernel = world["kernel"]
+        return world.by_agent("kernel", "setApp", kernel.read("APP_BASES_NAMESPACE"), bytes.fromhex(LIDO_APP_ID[2:]), implementation)
+    call = bytes.fromhex(world.compiled["OssifiableProxy"].data("proxy__upgradeTo", implementation)[2:])
+    return world["agent"].tx(world.account("governance"), "execute", world.deployment.contracts[contract], 0, call)

@@ -19,6 +19,8 @@ from monitor.devnet.rpc import Rpc
 from monitor.devnet.transactions import Transaction, ether, send
 
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+LIDO_APP_ID = "0x3ca7c3e38968823ccb4c78ea688df41356f182ae1d159e4ee608d30d68cef320"
+"""Lido's name in the Aragon kernel, as on mainnet."""
 SECONDS_PER_SLOT = 12
 SLOTS_PER_EPOCH = 32
 EPOCHS_PER_FRAME = 225
@@ -63,6 +65,8 @@ class Deployment:
     quorum: int = QUORUM
     kinds: dict[str, str] = field(default_factory=dict)
     """Name of the compiled contract behind each entry of ``contracts``."""
+    app_ids: dict[str, str] = field(default_factory=dict)
+    """Names of apps in the Aragon kernel."""
 
     def write(self, path: Path) -> None:
         """Write it as YAML. No key is in it."""
@@ -97,7 +101,7 @@ def create_address(sender: str, nonce: int) -> str:
 _ORDER = (
     ("agent", "Agent"),
     ("lido_locator.implementation", "LidoLocator"), ("lido_locator", "OssifiableProxy"),
-    ("lido.implementation", "Lido"), ("lido", "LidoProxy"),
+    ("lido.implementation", "Lido"), ("lido", "LidoProxy"), ("kernel", "Kernel"),
     ("wsteth", "WstETH"),
     ("withdrawal_queue.implementation", "WithdrawalQueueERC721"), ("withdrawal_queue", "OssifiableProxy"),
     ("accounting.implementation", "Accounting"), ("accounting", "OssifiableProxy"),
@@ -144,6 +148,7 @@ def deploy(rpc: Rpc, compiled: Artifacts, *, staked: dict[str, int] | None = Non
         accounts={role: address_of(role) for role in ROLES},
         members=[address_of(f"member_{i}") for i in range(MEMBERS)],
         kinds={**kinds, "multicall3": "Multicall3"},
+        app_ids={"lido": LIDO_APP_ID},
     )
     _check(rpc, deployment)
     return deployment
@@ -168,7 +173,8 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
         "agent": (address_of("governance"),),
         "lido_locator.implementation": (config,),
         "lido_locator": proxy("lido_locator"),
-        "lido": proxy("lido", compiled["Lido"].data("initialize", ether(1500), 3000)),
+        "lido": (place["lido.implementation"], place["kernel"], bytes.fromhex(compiled["Lido"].data("initialize", ether(1500), 3000)[2:])),
+        "kernel": (agent, bytes.fromhex(LIDO_APP_ID[2:]), place["lido"], place["lido.implementation"]),
         "wsteth": (place["lido"],),
         "withdrawal_queue": proxy("withdrawal_queue", compiled["WithdrawalQueueERC721"].data("initialize", agent)),
         "accounting.implementation": (locator, address_of("module_rewards"), genesis, SECONDS_PER_SLOT),

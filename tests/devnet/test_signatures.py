@@ -25,6 +25,7 @@ STAND_INS = {
     "el_rewards_vault": ("ELRewardsVault",),
     "lido_locator": ("LidoLocator", "OssifiableProxy"),
     "agent": ("Agent",),
+    "kernel": ("Kernel",),
 }
 PROXY_INTERFACES = {
     "OssifiableProxy": "ossifiable_proxy_core",

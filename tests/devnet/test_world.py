@@ -216,15 +216,27 @@ def test_an_upgrade_shows_in_event_getter_and_slot_and_keeps_the_state(world: Wo
 
 
 def test_only_the_admin_upgrades_and_ossification_is_final(world: World) -> None:
-    proxy, at = world.compiled["OssifiableProxy"], world.deployment.contracts["lido"]
-    attack = Transaction(world.account("attacker"), at, proxy.data("proxy__upgradeTo", world.deployment.spare_implementations["lido"]))
+    proxy, at = world.compiled["OssifiableProxy"], world.deployment.contracts["withdrawal_queue"]
+    attack = Transaction(
+        world.account("attacker"), at, proxy.data("proxy__upgradeTo", world.deployment.spare_implementations["withdrawal_queue"])
+    )
     with pytest.raises(TransactionFailed):
         world.send(attack)
     ossify = bytes.fromhex(proxy.data("proxy__ossify")[2:])
     (receipt,) = world.send(world["agent"].tx(world.account("governance"), "execute", at, 0, ossify))
     assert {name for log in receipt.logs if (event := proxy.log(dict(log))) for name in event[:1]} == {"AdminChanged", "ProxyOssified"}
     with pytest.raises(TransactionFailed):
-        actions.upgrade(world, "lido")
+        actions.upgrade(world, "withdrawal_queue")
+
+
+def test_an_upgrade_of_lido_is_told_by_the_kernel(world: World) -> None:
+    receipt = actions.upgrade(world, "lido")
+    ((name, args),) = world["kernel"].events(receipt)
+    assert (name, "0x" + args["appId"].hex()) == ("SetApp", world.deployment.app_ids["lido"])
+    assert args["namespace"] == world["kernel"].read("APP_BASES_NAMESPACE")
+    assert args["app"] == world.deployment.spare_implementations["lido"].lower()
+    with pytest.raises(TransactionFailed):
+        world.send(world["kernel"].tx(world.account("attacker"), "setApp", args["namespace"], args["appId"], args["app"]))
 
 
 # ---------------------------------------------------------------- reorgs

@@ -80,7 +80,7 @@ contract OssifiableProxy is ERC1967Proxy {
 }
 
 /// @notice In front of Lido, also answers as an Aragon app proxy does. On mainnet an upgrade of Lido shows as the
-/// Kernel's `SetApp`; there is no Kernel here, so the proxy's own `Upgraded` shows it.
+/// Kernel's `SetApp` only; here the proxy's own `Upgraded` comes with it.
 contract LidoProxy is OssifiableProxy {
     constructor(address implementation_, address admin_, bytes memory data_)
         payable
