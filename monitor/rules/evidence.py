@@ -15,15 +15,24 @@ from monitor.rules.files import Rule
 from monitor.samples import FrameWindow
 
 
-def evidence(rule: Rule, window: FrameWindow, at: Moment, labels: Labels) -> Hash:
-    """sha256 over canonical JSON; who holds the same frames computes the same digest. Floats go in by their bits."""
+def seen_samples(rule: Rule, window: FrameWindow, at: int) -> str:
+    """A digest of every sample that the rule could see at a time: the same for all its alerts, so make it once. Floats go in by their bits."""
+    return _sha256([_samples(select, window, at) for select in selectors(rule.expr)])
+
+
+def evidence(rule: Rule, samples: str, at: Moment, labels: Labels) -> Hash:
+    """sha256 over canonical JSON; who holds the same frames and rules computes the same digest. ``samples`` is from :func:`seen_samples`."""
     body = {
         "rule": rule.identity,
         "at": [at.timestamp, at.last.hash if isinstance(at, Tick) else at.hash],
         "labels": labels,
-        "samples": [_samples(select, window, at.timestamp) for select in selectors(rule.expr)],
+        "samples": samples,
     }
-    return Hash("0x" + hashlib.sha256(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest())
+    return Hash("0x" + _sha256(body))
+
+
+def _sha256(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
 def _samples(select: Select, window: FrameWindow, now: int) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Literal, cast
 from yaml.nodes import Node, ScalarNode
 
 from monitor.catalogue.catalogue import nearest
-from monitor.model import RuleId
+from monitor.model import Labels, RuleId
 from monitor.promql import Expr, ParseError
 from monitor.promql import parse as parse_expression
 from monitor.rules.document import Document, is_null, read, read_text
@@ -83,6 +83,11 @@ class Rule:
 
     def annotation(self, name: str) -> str | None:
         return {n: t.text for n, t in self.annotations}.get(name)
+
+    @cached_property
+    def rendered(self) -> dict[Hashable, tuple[Labels, Labels]]:
+        """Final labels and annotations by element: what judging remembers from block to block."""
+        return {}
 
     @cached_property
     def identity(self) -> str:

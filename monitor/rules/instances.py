@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, cast
 
 from monitor.model import AlertInstance, BlockStamp, EpisodeId, Hash, Labels, Moment, RuleId, Slot, Tick
@@ -20,6 +20,7 @@ _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 
 
+@lru_cache(maxsize=1 << 16)
 def fingerprint(labels: Labels) -> int:
     """Prometheus' and Alertmanager's fingerprint: FNV-1a 64 over sorted names and values, each ended by the byte 0xff."""
     value = _FNV_OFFSET

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import structlog
@@ -29,11 +30,11 @@ from monitor.model import (
 )
 from monitor.model import labels as sorted_labels
 from monitor.promql import evaluate, selectors
-from monitor.rules.evidence import evidence
+from monitor.rules.evidence import evidence, seen_samples
 from monitor.rules.files import Rule, RuleSet
 from monitor.rules.instances import Instances, Live, Seen, episode_id, fingerprint, ordered
 from monitor.rules.recording import in_dependency_order
-from monitor.rules.templates import Context, RenderError
+from monitor.rules.templates import Context, RenderError, Template
 from monitor.samples import COMPLETE, NAME, FrameWindow, LabelTable, Missing, Vector, recorded_frame
 
 log = structlog.get_logger()
@@ -43,6 +44,8 @@ NO_DATA = "no_data"
 
 
 _ONE = LabelTable([()])
+REMEMBERED = 5_000
+"""Rendered elements kept for each rule."""
 
 
 class RuleError(ValueError):
@@ -187,12 +190,23 @@ def _within_limit(rule: Rule, count: int) -> None:
 def _elements(rule: Rule, result: Vector, external_labels: Mapping[str, str]) -> dict[int, Element]:
     found: dict[int, Element] = {}
     for row, value, known in zip(result.labels.rows, result.values.tolist(), result.known.tolist(), strict=True):
-        context = Context({k: v for k, v in row if k != NAME}, value, external_labels)
-        of = final_labels(rule, context)
+        of, annotations = _texts(rule, row, value, external_labels)
         key = fingerprint(of)
         if key in found:
             raise RuleError(f"two elements have the same labels after the rule's own: {dict(of)}")
-        found[key] = Element(of, _annotations(rule, context), row, value, known)
+        found[key] = Element(of, annotations, row, value, known)
+    return found
+
+
+def _texts(rule: Rule, row: Labels, value: float, external_labels: Mapping[str, str]) -> tuple[Labels, Labels]:
+    """Final labels and annotations of an element; remembered, since most elements are the same block after block."""
+    key = (row, value.hex(), *sorted(external_labels.items()))
+    found = rule.rendered.get(key)
+    if found is None:
+        context = Context({k: v for k, v in row if k != NAME}, value, external_labels)
+        if len(rule.rendered) >= REMEMBERED:
+            rule.rendered.clear()
+        found = rule.rendered[key] = final_labels(rule, context), _annotations(rule, context)
     return found
 
 
@@ -203,13 +217,12 @@ def final_labels(rule: Rule, context: Context) -> Labels:
 
 
 def _annotations(rule: Rule, context: Context) -> Labels:
-    return tuple((name, _rendered(template.render, context)) for name, template in rule.annotations)
+    return tuple((name, _annotation(template, context)) for name, template in rule.annotations)
 
 
-def _rendered(render: object, context: Context) -> str:
-    assert callable(render)
+def _annotation(template: Template, context: Context) -> str:
     try:
-        return str(render(context))
+        return template.render(context)
     except RenderError as error:
         return f"<error: {error}>"
 
@@ -228,7 +241,7 @@ def _no_data(rule: Rule, reason: str) -> Element:
 # ---------------------------------------------------------------- the life of an instance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Judgement:
     """One rule judged at one moment."""
 
@@ -237,6 +250,15 @@ class _Judgement:
     at: Moment
     outcome: Outcome
     verdict: Verdict
+
+    @cached_property
+    def unknown_rows(self) -> frozenset[Labels]:
+        return frozenset(e.row for e in self.outcome.elements.values() if not e.known)
+
+    @cached_property
+    def samples(self) -> str:
+        """The digest of what the rule saw; only transitions need it."""
+        return seen_samples(self.rule, self.window, self.at.timestamp)
 
 
 def _lives(j: _Judgement, mine: Sequence[Live]) -> Iterator[tuple[Live | None, Transition | None]]:
@@ -262,6 +284,8 @@ def _seen(j: _Judgement, live: Live | None, element: Element | None) -> Seen:
     if live.no_data:
         return "false"
     if j.outcome.error is not None:
+        return "unknown"
+    if live.element in j.unknown_rows:  # its labels depend on its value, which is not known
         return "unknown"
     return "unknown" if any(set(entry) <= set(live.element) for entry in j.outcome.missing) else "false"
 
@@ -307,7 +331,7 @@ def _only_events(j: _Judgement) -> bool:
 
 
 def _evidence(j: _Judgement, instance: AlertInstance) -> Hash:
-    return evidence(j.rule, j.window, j.at, instance.labels)
+    return evidence(j.rule, j.samples, j.at, instance.labels)
 
 
 def _transition(of: AlertInstance, old: State, new: State, at: Moment, cause: Cause, proof: Hash) -> Transition:

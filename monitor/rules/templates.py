@@ -39,19 +39,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A parsed template. ``text`` is its source."""
+    """A parsed template. ``text`` is its source; ``constant`` is true when what it renders does not depend on the element."""
 
     text: str
     nodes: tuple[Node, ...]
+    constant: bool
 
     def render(self, context: Context) -> str:
         """The text for one element. Raises RenderError."""
-        return "".join(_render(self.nodes, context))
-
-    @property
-    def constant(self) -> bool:
-        """True when the text does not depend on the element."""
-        return all(isinstance(node, Text) for node in self.nodes)
+        return self.text if self.constant else "".join(_render(self.nodes, context))
 
     def labels_used(self) -> Iterator[Reference]:
         """Every ``$labels.name`` in the template, with its offset."""
@@ -64,7 +60,7 @@ def compile_template(text: str) -> Template:
     """Parses and checks a template. Raises TemplateError with the offset of the fault."""
     if len(text) > MAX_LENGTH:
         raise TemplateError(f"the text has {len(text)} characters", 0, f"at most {MAX_LENGTH}")
-    template = Template(text, parse(text) if "{{" in text else (Text(text),) if text else ())
+    template = Template(text, parse(text) if "{{" in text else (Text(text),), "{{" not in text)
     for node in _actions(template.nodes):
         _kind_of(node)
     return template

@@ -100,6 +100,16 @@ def test_a_firing_alert_is_kept_while_its_data_is_missing_and_ends_when_it_is_kn
     assert story.after({"b": 1.0}) == [("a", "inactive", "judged")]
 
 
+def test_an_alert_whose_labels_depend_on_its_value_is_kept_while_the_value_is_unknown() -> None:
+    worse = "alert: High, expr: test_level * -1 < -5, labels: {severity: '{{ if lt $value -8.0 }}page{{ else }}ticket{{ end }}'}"
+    story = Story(rules(worse))
+    assert story.after({"a": 9.0}) == [("a", "firing", "judged")]
+    for _ in range(10):
+        assert story.after(None) == []
+    assert story.live.firing[0].unknown_since is not None
+    assert story.after({"a": 6.0}) == [("a", "firing", "judged"), ("a", "inactive", "judged")]
+
+
 def test_blocks_that_were_never_judged_do_not_count_for_for() -> None:
     story = Story(rules(HIGH + ", for: 24s"))
     assert story.after({"a": 9.0}) == []
