@@ -19,16 +19,16 @@ KILLS = 10
 """On each database."""
 
 
-def _killed_writer(url: str, after: float) -> list[int]:
-    """Run a writer, kill it ``after`` seconds from when it opened the store; the entries that it said were committed."""
+def _killed_writer(url: str, entries: int, after: float) -> list[int]:
+    """Run a writer, kill it ``after`` seconds from when it told so many entries; all entries that it told."""
     ours, its = context.Pipe(duplex=False)
     writer = context.Process(target=write, args=(url, its))
     writer.start()
     its.close()
     assert ours.recv() == -1
+    said: list[int] = [ours.recv() for _ in range(entries)]
     time.sleep(after)
     writer.kill()
-    said: list[int] = []
     with contextlib.suppress(EOFError):
         while True:
             said.append(ours.recv())
@@ -41,7 +41,7 @@ def test_kill_at_any_instant_loses_nothing_acknowledged(store: Store, store_url:
     rng = random.Random(11)
     acknowledged: list[int] = []
     for _ in range(KILLS):
-        acknowledged += _killed_writer(store_url, rng.uniform(0.01, 0.25))
+        acknowledged += _killed_writer(store_url, rng.randint(1, 8), rng.uniform(0.0, 0.02))
     assert acknowledged == sorted(set(acknowledged))
     with store.read() as unit:
         entries = list(journal.replay(unit))
