@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
-from monitor.model import Event, EventId, Moment, Series, Tick, Transition, Verdict, ok_frame
+from monitor.model import Event, EventId, Moment, Series, Tick, Transition, Verdict, labels, ok_frame
 from monitor.rules.files import RuleSet, from_sources
 from monitor.rules.instances import Instances, episode_id, fingerprint
 from monitor.rules.judge import judge, record
 from monitor.rules.recording import keep_seconds, recorded_families, recording_sources
-from monitor.samples import FrameWindow
+from monitor.samples import FrameWindow, LabelTable, Vector, recorded_frame
 from tests.rules.chain import CATALOGUE, SOURCES, block, item, level, own, window
 
 
@@ -101,13 +102,15 @@ def test_a_firing_alert_is_kept_while_its_data_is_missing_and_ends_when_it_is_kn
 
 
 def test_an_alert_whose_labels_depend_on_its_value_is_kept_while_the_value_is_unknown() -> None:
-    worse = "alert: High, expr: test_level * -1 < -5, labels: {severity: '{{ if lt $value -8.0 }}page{{ else }}ticket{{ end }}'}"
-    story = Story(rules(worse))
-    assert story.after({"a": 9.0}) == [("a", "firing", "judged")]
-    for _ in range(10):
-        assert story.after(None) == []
-    assert story.live.firing[0].unknown_since is not None
-    assert story.after({"a": 6.0}) == [("a", "firing", "judged"), ("a", "inactive", "judged")]
+    of = rules("alert: High, expr: test_level > 5, labels: {severity: '{{ if gt $value 8.0 }}page{{ else }}ticket{{ end }}'}")
+    seen, live, said = FrameWindow(CATALOGUE, (), 0), Instances(), []
+    table = LabelTable([labels(item="a")])
+    for number, (value, known) in enumerate([(6.0, True), (6.0, False), (6.0, False), (9.0, True)], 1):
+        result = Vector(table, np.array([value]), np.array([known]))
+        seen.append(recorded_frame("x", "test_level", (), result, block(number)))
+        live, transitions, _ = judge(of, seen, block(number), live)
+        said.append(sorted((dict(t.labels)["severity"], t.new) for t in transitions))
+    assert said == [[("ticket", "firing")], [], [], [("page", "firing"), ("ticket", "inactive")]]
 
 
 def test_blocks_that_were_never_judged_do_not_count_for_for() -> None:
