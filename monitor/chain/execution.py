@@ -47,7 +47,7 @@ class Execution:
             log.warning("execution.settings", warning=warning)
         for endpoint in self._endpoints:
             endpoint.heard = self._heard
-            self._spawn(HeadFeed(endpoint).run())
+            self._spawn(self._feed(endpoint))
 
     async def close(self) -> None:
         """Stop all that runs."""
@@ -68,6 +68,15 @@ class Execution:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("execution.task_died", error=repr(error), exc_info=error)
+
+    async def _feed(self, endpoint: Endpoint) -> None:
+        """A mistake of ours in the feed of one endpoint must not make it mute for good."""
+        while True:
+            try:
+                await HeadFeed(endpoint).run()
+            except Exception as error:
+                log.error("endpoint.feed_died", endpoint=endpoint.name, exc_info=error)
+            await asyncio.sleep(1)
 
     # ---- heads
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
 
 from monitor.chain import Execution, NetworkSettings
 from monitor.chain.errors import KINDS, EndpointError, Fault, Malformed, fault_kind
@@ -250,3 +251,39 @@ def test_errors_of_the_various_clients_are_told_apart(code: int, message: str, k
 def test_an_endpoints_words_are_harmless_in_a_log() -> None:
     assert brief("see https://x.io/v3/secretkey\n\x1b[31mfor more") == "see <url> ?[31mfor more"
     assert str(EndpointError("x", "http", "HTTP 500")) == "x: HTTP 500"
+
+
+async def test_sockets_may_say_anything(server: Server) -> None:
+    """After each piece of nonsense the feed polls, connects again, and takes the next good head."""
+    noise = [*NASTY, {"method": "eth_subscription", "params": 3}, b"\xff\x00", "not json", "[" * 3000, {"id": 1, "result": {}}]
+    enough = len(noise) - 4
+    numbers = iter(range(100, 10_000))
+
+    def head(number: int) -> dict[str, Any]:
+        return {"number": hex(number), "hash": f"0x{number:064x}", "parentHash": f"0x{number - 1:064x}", "timestamp": "0x3e8"}
+
+    async def talk(socket: ServerConnection) -> None:
+        said = noise.pop(0) if noise else None
+        for result in ("0x1", "0xfeed"):
+            call = json.loads(await socket.recv())
+            await socket.send(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": result}))
+        for result in (head(next(numbers)), said, head(next(numbers))):
+            notice = {"jsonrpc": "2.0", "method": "eth_subscription", "params": {"subscription": "0xfeed", "result": result}}
+            await socket.send(json.dumps(notice))
+        await socket.send(said if isinstance(said, (bytes, str)) else json.dumps(said))
+        await socket.wait_closed()
+
+    server.answer = lambda calls: answers(calls, lambda c: "0x1" if c["method"] == "eth_chainId" else None)
+    async with serve(talk, "127.0.0.1", 0) as sockets:
+        port = next(iter(sockets.sockets)).getsockname()[1]
+        endpoints = [{"name": "x", "url": server.url, "ws_url": f"ws://user:hunter2@127.0.0.1:{port}/secretkey"}]
+        chain = await execution(server, execution=endpoints, block_seconds=0.02)
+        await chain.start()
+        for _ in range(400):
+            if len(noise) <= enough:
+                break
+            await asyncio.sleep(0.02)
+        (health,) = chain.health()
+        assert len(noise) <= enough and health.head is not None and health.head > 100
+        assert health.errors["malformed"] >= 2 and set(health.errors) <= set(KINDS)
+        await chain.close()
