@@ -34,10 +34,10 @@ _LISTENING = re.compile(r"Listening on [0-9.]+:(\d+)")
 
 
 class AnvilMissing(RuntimeError):
-    """The anvil binary is not where npm puts it."""
+    """The anvil binary (or another of Foundry's tools) is not where npm puts it."""
 
-    def __init__(self, place: Path) -> None:
-        super().__init__(f"anvil is missing under {place}: run `make devnet`, or `npm ci` in the contracts folder")
+    def __init__(self, place: Path, tool: str = "anvil") -> None:
+        super().__init__(f"{tool} is missing under {place}: run `npm ci` in the contracts folder (`make run` and `make test` do it)")
 
 
 class AnvilFailed(RuntimeError):
@@ -53,7 +53,7 @@ def find_binary(contracts: Path = CONTRACTS_DIR, tool: str = "anvil") -> Path:
     for found in sorted((modules / "@foundry-rs").glob(f"{tool}-*/bin/{tool}")):
         if os.access(found, os.X_OK):
             return found
-    raise AnvilMissing(modules)
+    raise AnvilMissing(modules, tool)
 
 
 class Node:

@@ -26,9 +26,10 @@ from monitor.protocols.lido.deployment import load
 # ---------------------------------------------------------------- anvil
 
 
-def test_a_missing_anvil_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(AnvilMissing, match="make devnet"):
-        find_binary(tmp_path)
+@pytest.mark.parametrize("tool", ["anvil", "forge"])
+def test_a_missing_tool_says_how_to_get_it(tmp_path: Path, tool: str) -> None:
+    with pytest.raises(AnvilMissing, match=f"^{tool} is missing under .*: run `npm ci` in the contracts folder"):
+        find_binary(tmp_path, tool)
 
 
 def test_an_anvil_that_cannot_start_says_why() -> None:

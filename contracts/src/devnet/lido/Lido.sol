@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {StETH} from "./StETH.sol";
+import {Backdoor} from "./Backdoor.sol";
 import {Versioned} from "./Roles.sol";
 import {Collection, IAccountingOracle, ILocator, IVault, IWithdrawalQueue, Rebase} from "./Interfaces.sol";
 
 /// @notice Devnet stand-in of Lido v4: the pool. Its state obeys the identities of lido.md 4.1 to the wei:
 /// internal ether = buffered + CL validators + CL pending + deposited since the last report.
 /// @dev On mainnet the rights to stop and to configure live in the Aragon ACL; here the Agent has them all.
-contract Lido is StETH, Versioned {
+contract Lido is Backdoor, Versioned {
     event Submitted(address indexed sender, uint256 amount, address referral);
     event Unbuffered(uint256 amount);
     event DepositedPostReportUpdated(uint256 depositedPostReport);
@@ -56,7 +56,6 @@ contract Lido is StETH, Versioned {
     error ZeroDeposit();
     error NotEnoughEther();
     error ExternalRatioExceeded();
-    error OnDevnetOnly();
 
     /// Deposits made while the frame of `refSlot` was current: the first report after that frame's covers them.
     struct Deposits {
@@ -83,11 +82,6 @@ contract Lido is StETH, Versioned {
 
     modifier only(address who) {
         if (msg.sender != who) revert Unauthorized();
-        _;
-    }
-
-    modifier onDevnet() {
-        if (block.chainid != 31337) revert OnDevnetOnly();
         _;
     }
 
@@ -268,19 +262,6 @@ contract Lido is StETH, Versioned {
     function setDepositsReserveTarget(uint256 _newDepositsReserveTarget) external only(_locator.treasury()) {
         _depositsReserveTarget = _newDepositsReserveTarget;
         emit DepositsReserveTargetSet(_newDepositsReserveTarget);
-    }
-
-    // ------------------------------------------------------------ devnet back doors: drills, never on a real chain
-
-    /// @notice Shares without ether behind them: what a bug or a stolen right to mint would look like.
-    function devMintUnbacked(address to, uint256 shares) external onDevnet {
-        _mint(to, shares);
-        _emitMint(to, shares);
-    }
-
-    /// @notice Undoes `devMintUnbacked`.
-    function devBurn(address from, uint256 shares) external onDevnet {
-        _burn(from, shares);
     }
 
     // ------------------------------------------------------------ views
