@@ -172,9 +172,8 @@ class _Hand:
         }  # fmt: skip
 
     async def _send(self, raw: str) -> None:
-        answers = await self.nodes.ask("eth_sendRawTransaction", raw)
-        if not any(isinstance(a, str) for a in answers):
-            said = ", ".join(sorted({a.message if isinstance(a, Refused) else a.reason for a in answers if not isinstance(a, str)}))
+        taken, said = await self.nodes.send(raw, benign=lambda message: False)
+        if not taken:
             raise PauseImpossible(f"no endpoint took the transaction: {said}")
 
     async def _receipt(self, hash: Hash, raw: str) -> tuple[str, int, bool, int]:

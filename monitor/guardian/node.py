@@ -111,52 +111,93 @@ def _revert_data(data: Any) -> bytes | None:
     return None
 
 
+GRACE_SECONDS = 0.3
+"""How long slower endpoints are waited for when a majority has answered: a pause must not hang on an endpoint that hangs."""
+
+
 class Nodes:
     """All configured endpoints."""
 
     def __init__(self, endpoints: Sequence[EndpointSettings], seconds: float) -> None:
         self.all = tuple(Node(e, seconds) for e in endpoints)
         self.need = len(self.all) // 2 + 1
-
-    async def ask(self, method: str, *params: Any) -> list[Any]:
-        """One answer of each endpoint."""
-        return list(await asyncio.gather(*(n.ask(method, *params) for n in self.all)))
+        self._sending: set[asyncio.Task[Any]] = set()
 
     async def agreed(self, what: str, read: Callable[[Any], T], method: str, *params: Any) -> T:
         """The value that a majority of all configured endpoints gives. ``read`` makes answers comparable; it raises for junk.
 
-        Raises NoMajority.
+        Returns as soon as there is one. Raises NoMajority.
         """
-        answers = await self.ask(method, *params)
         votes: Counter[T] = Counter()
-        said: Counter[str] = Counter()
-        for answer in answers:
-            if isinstance(answer, Silent):
-                said[answer.reason] += 1
-                continue
+
+        def enough(answer: Any) -> bool:
             try:
                 vote = read(answer)
-            except (ValueError, TypeError, KeyError, IndexError):
-                said[answer.message if isinstance(answer, Refused) else "malformed answer"] += 1
-                continue
+            except _JUNK:
+                return False
             votes[vote] += 1
-            said["an answer"] += 1
+            return votes[vote] >= self.need
+
+        answers = await self._collect(method, params, enough, 0.0)
         for vote, count in votes.items():
             if count >= self.need:
                 return vote
-        raise NoMajority(what, ", ".join(f"{n} x {k}" for k, n in said.items()))
+        raise NoMajority(what, _said(answers, read))
 
     async def middle(self, what: str, read: Callable[[Any], int], method: str, *params: Any) -> int:
         """The median of a number that honest endpoints may see differently (head, fee), given a majority answers. Raises NoMajority."""
-        found = []
-        for answer in await self.ask(method, *params):
+        found: list[int] = []
+
+        def enough(answer: Any) -> bool:
             try:
                 found.append(read(answer))
-            except (ValueError, TypeError, KeyError, IndexError):
-                continue
+            except _JUNK:
+                return False
+            return len(found) >= self.need
+
+        answers = await self._collect(method, params, enough, GRACE_SECONDS)
         if len(found) < self.need:
-            raise NoMajority(what, f"{len(found)} of {len(self.all)} answered")
+            raise NoMajority(what, _said(answers, read))
         return sorted(found)[(len(found) - 1) // 2]
+
+    async def send(self, raw: str, *, benign: Callable[[str], bool]) -> tuple[bool, str]:
+        """Give a signed transaction to every endpoint: whether one took it (or knows it, as ``benign`` messages say), and what the others said.
+
+        Slow endpoints go on receiving it after this returns.
+        """
+
+        def taken(answer: Any) -> bool:
+            return isinstance(answer, str) or (isinstance(answer, Refused) and benign(answer.message.lower()))
+
+        answers = await self._collect("eth_sendRawTransaction", (raw,), taken, GRACE_SECONDS, finish=True)
+        said = {a.message if isinstance(a, Refused) else a.reason for a in answers if isinstance(a, (Refused, Silent))}
+        return any(taken(a) for a in answers), ", ".join(sorted(said))
+
+    async def _collect(
+        self, method: str, params: Sequence[Any], enough: Callable[[Any], bool], grace: float, *, finish: bool = False
+    ) -> list[Any]:
+        """Ask all at once; when ``enough`` says so of an answer, wait ``grace`` seconds for the others and no longer."""
+        pending = {asyncio.create_task(n.ask(method, *params)) for n in self.all}
+        answers: list[Any] = []
+        until: float | None = None
+        clock = asyncio.get_running_loop().time
+        try:
+            while pending and (until is None or clock() < until):
+                done, pending = await asyncio.wait(
+                    pending, timeout=None if until is None else until - clock(), return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    answers.append(task.result())
+                    if enough(answers[-1]) and until is None:
+                        until = clock() + grace
+        finally:
+            for task in pending:
+                if finish:
+                    self._sending.add(task)
+                    task.add_done_callback(self._sending.discard)
+                else:
+                    task.cancel()
+        return answers
 
     async def call(
         self, what: str, to: Address, data: bytes, *, sender: Address | None = None, gas: int | None = None, block: Any = "latest"
@@ -170,7 +211,28 @@ class Nodes:
         return await self.agreed(what, _called, "eth_call", request, block)
 
     async def close(self) -> None:
+        """Let what is being sent arrive (each has its timeout), then close all connections."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
         await asyncio.gather(*(n.close() for n in self.all))
+
+
+_JUNK = (ValueError, TypeError, KeyError, IndexError)
+
+
+def _said(answers: Sequence[Any], read: Callable[[Any], Any]) -> str:
+    """What the endpoints said, for a message: kinds of failure, or that they gave answers."""
+    said: Counter[str] = Counter()
+    for answer in answers:
+        if isinstance(answer, Silent):
+            said[answer.reason] += 1
+            continue
+        try:
+            read(answer)
+        except _JUNK:
+            said[answer.message if isinstance(answer, Refused) else "malformed answer"] += 1
+        else:
+            said["an answer of its own"] += 1
+    return ", ".join(f"{n} x {k}" for k, n in said.items())
 
 
 def _called(answer: Any) -> bytes | Refused:

@@ -229,13 +229,12 @@ class Submitter:
         newest = pause.transactions[-1]
         await self._write(lambda unit: ledger.attempt(unit, newest.hash, time.time()))
         self._sent[newest.hash] = time.monotonic()
-        answers = await self.nodes.ask("eth_sendRawTransaction", newest.raw)
-        if any(isinstance(a, str) or (isinstance(a, Refused) and any(k in a.message.lower() for k in KNOWN_ALREADY)) for a in answers):
+        taken, said = await self.nodes.send(newest.raw, benign=lambda message: any(k in message for k in KNOWN_ALREADY))
+        if taken:
             if pause.state == "signed":
                 await self._move(pause, "sent", sent_at=time.time())
                 log.info("guardian.sent", decision=pause.id, target=pause.row.target, tx=newest.hash)
             return
-        said = ", ".join(sorted({a.message if isinstance(a, Refused) else a.reason for a in answers if not isinstance(a, str)}))
         await self._say(pause, f"no endpoint took the transaction: {said}")
         if pause.state == "signed":
             # It may have been taken all the same (an answer lost on the way), or need a higher fee.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -208,6 +209,22 @@ async def test_a_liar_about_receipts_is_outvoted(bench: Bench, store: Store, rel
     worker = submitter(bench, store, relay.url, bench.url, bench.url)
     await until(worker, lambda: row(store).state == "verified")
     assert row(store).mined_hash == bench.head().hash
+    await worker.close()
+
+
+async def test_an_endpoint_that_hangs_delays_nothing(bench: Bench, store: Store, relay: Relay) -> None:
+    released = threading.Event()
+
+    def hang(method: str, params: list[Any], forward: Callable[[], Any]) -> Any:
+        released.wait(60)
+        raise Drop
+
+    relay.handler = hang
+    owe(store, bench)
+    worker = submitter(bench, store, relay.url, bench.url, bench.url, request_seconds=60)
+    await until(worker, lambda: row(store).state == "verified", 20)
+    assert bench.pauses() == 1
+    released.set()
     await worker.close()
 
 
