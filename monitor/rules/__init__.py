@@ -10,12 +10,10 @@ from monitor.rules.instances import Instances, Live, episode_id, fingerprint
 from monitor.rules.judge import judge, record
 from monitor.rules.problems import Problem, RuleFileErrors, Span, errors, render_problem, render_problems
 from monitor.rules.recording import keep_seconds, recorded_families, recording_sources
-from monitor.rules.reports import CheckReport, check_files, failure_json, problem_json, render_check, test_files
-from monitor.rules.unit_tests import Failure, Report, render_report
+from monitor.rules.unit_tests import Failure, Report, render_report, run
 
 __all__ = [
     "EMPTY_RULES",
-    "CheckReport",
     "Failure",
     "Instances",
     "Live",
@@ -26,25 +24,21 @@ __all__ = [
     "RuleSet",
     "Span",
     "check",
-    "check_files",
     "episode_id",
     "errors",
-    "failure_json",
     "fingerprint",
     "from_sources",
     "judge",
     "keep_seconds",
     "load",
-    "problem_json",
     "reconcile_reorg",
     "record",
     "recorded_families",
     "recording_sources",
     "reload",
-    "render_check",
     "render_problem",
     "render_problems",
     "render_report",
     "rule_files",
-    "test_files",
+    "run",
 ]

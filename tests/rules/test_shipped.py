@@ -39,6 +39,14 @@ def test_the_names_that_others_refer_to_are_there(rules: RuleSet) -> None:
     assert {r.name for r in rules.alerts} >= NEEDED
 
 
+def test_policies_speak_of_alerts_that_exist(rules: RuleSet) -> None:
+    names = {r.name for r in rules.alerts}
+    said = [m for path in (ROOT / "rules/policy").glob("*.yaml") for m in re.findall(r'alertname(=~|=)"([^"]+)"', path.read_text())]
+    assert said
+    for op, text in said:
+        assert text in names if op == "=" else any(re.fullmatch(text, name) for name in names), f"no rule is called {text}"
+
+
 def test_every_rule_is_proven_to_fire_and_to_stay_silent(rules: RuleSet) -> None:
     report = run(TESTS, CATALOGUE)
     assert report.passed, render_report(report)
