@@ -57,7 +57,7 @@ def record(unit: Unit, decision: Decision, judged_at: float) -> None:
         state = unit.conn.execute(select(col(PauseRow.state)).where(col(PauseRow.id) == decision.id)).scalar_one()
         if state not in REOPENED or (state == "refused" and decision.kind != "pause"):
             return
-        unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == decision.id).values(**values))
+        unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == decision.id).values(**values, simulated_at=None))
     log.info("guardian.decided", decision=decision.id, kind=decision.kind, target=decision.response.target, response=decision.response.name,
              rule=decision.rule, block=decision.at.number, note=decision.note)  # fmt: skip
 

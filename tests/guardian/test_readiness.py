@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from eth_hash.auto import keccak
 from monitor.catalogue.catalogue import Catalogue
 from monitor.catalogue.shipped import SHIPPED
 from monitor.devnet.accounts import address_of
-from monitor.guardian import contract, status
+from monitor.guardian import contract, ledger, status
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.node import Nodes
 from monitor.guardian.readiness import By
+from monitor.guardian.responses import STATES
+from monitor.guardian.settings import GuardianSettings, KeySettings, TargetSettings
 from monitor.model import Address, Collector, Disputed, Failed, Frame, Hash, Log, Ok, Read, Snapshot, address
 from tests.guardian.bench import Bench, endpoint
 
@@ -191,3 +194,12 @@ def test_what_nobody_answered_is_unknown_and_not_unready(bench: Bench) -> None:
 
 def _about(read: Read, where: Address) -> bool:
     return read.target == where
+
+
+def test_the_documentation_has_every_check_setting_and_state(bench: Bench) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "guardian.md").read_text("utf-8")
+    (target,) = look(bench).targets
+    words = {c.name for r in target.readiness for c in r.checks}
+    words |= set(GuardianSettings.model_fields) | set(TargetSettings.model_fields) | set(KeySettings.model_fields)
+    words |= {*ledger.OPEN, *STATES.values(), "verified", "failed", "orphaned"}
+    assert sorted(w for w in words if w not in text) == []

@@ -85,7 +85,10 @@ def test_the_same_block_twice_owes_once(either: Store) -> None:
 
 def test_another_branch_takes_over_until_something_is_signed(either: Store) -> None:
     (id,) = admit(either, responses())
+    with either.begin() as unit:
+        ledger.move(unit, id, "simulated", simulated_at=5.5)
     admit(either, responses(), BLOCK, when=6.0)
+    assert ledger.latencies(rows(either)[0]) == {}, "what was simulated on the other branch counts no more"
     (row,) = rows(either)
     assert (row.observed_hash, row.decided_at, row.state) == (BLOCK.hash, 6.0, "owed")
     with either.begin() as unit:
