@@ -66,7 +66,9 @@ def combine(op: str, left: Vector, right: Vector, as_bool: bool, matching: Match
     unseen = _open_to(many, one, plan.meeting, matching)
     known = many.known & matched & (plan.ones == 1) & ~unseen
     if matching.card == "one-to-one":
-        known &= (plan.manys == 1) & ~_open_to_own(many, plan.meeting, matching)
+        known &= plan.manys == 1
+    if matching.card == "one-to-one" or matching.include:  # an unseen neighbour could come to have the same labels
+        known &= ~_open_to_own(many, plan.meeting, matching)
     partner = np.full(len(many), np.nan)
     if matched.any():
         partner[matched] = one.values[plan.partner[matched]]
