@@ -45,10 +45,19 @@ class BookMachine(RuleBasedStateMachine):
 
     @rule(
         changes=st.lists(st.tuples(st.sampled_from(ALERTS), st.sampled_from(CAUSES)), max_size=4),
-        seconds=st.integers(0, 40),
+        seconds=st.sampled_from((0, 0, 1, 5, 40)),
         fails=st.booleans(),
     )
     def judge_a_block(self, changes: list[tuple[str, Cause]], seconds: int, fails: bool) -> None:
+        self.judge(changes, seconds, fails)
+
+    @rule(alert=st.sampled_from(ALERTS))
+    def flicker(self, alert: str) -> None:
+        """On and off, or off and on, in two blocks that are judged at once: catching up."""
+        for _ in range(2):
+            self.judge([(alert, "judged")], 0, False)
+
+    def judge(self, changes: list[tuple[str, Cause]], seconds: int, fails: bool) -> None:
         self.number += 1
         self.now += seconds
         at = block(self.number)

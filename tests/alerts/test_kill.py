@@ -22,7 +22,7 @@ from monitor.receivers.slack import SlackReceiver, SlackSettings
 from monitor.store import Store
 from tests.alerts.making import block, ends, fires, routes
 
-ROUNDS = 12
+ROUNDS = 10
 INCIDENTS = 6
 
 

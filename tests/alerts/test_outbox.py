@@ -20,7 +20,7 @@ from monitor.receivers.slack import SlackReceiver, SlackSettings
 from monitor.store import Lease, LeaseLost, Store
 from tests.alerts.making import block, ends, fires, routes
 
-FAST = Patience(first=0.02, most=0.1, refused=0.2, give_up=60.0, attempt=5.0, idle=0.2)
+FAST = Patience(first=0.02, most=0.1, refused=0.2, give_up=60.0, attempt=5.0, idle=4.0)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -76,9 +76,9 @@ async def test_a_message_is_sent_within_milliseconds_of_its_commit(store: Store,
     await asyncio.sleep(0.1)
     await bench.admit(block(1), fires("A", block(1)))
     start = time.perf_counter()
-    while not bench.outbox.health["slack"].sent and time.perf_counter() - start < 2:  # noqa: ASYNC110 (a plain counter)
+    while not bench.outbox.health["slack"].sent and time.perf_counter() - start < 5:  # noqa: ASYNC110 (a plain counter)
         await asyncio.sleep(0.002)
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 2, "woken at once, not by the next look"
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
     assert len(inbox.messages()) == 1
