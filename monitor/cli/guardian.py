@@ -16,10 +16,12 @@ from monitor.cli.failure import Failure
 from monitor.cli.run import read
 from monitor.cli.where import settings_file
 from monitor.guardian import byhand
-from monitor.guardian.byhand import PauseImpossible, Status, TargetStatus
+from monitor.guardian import status as brake_status
+from monitor.guardian.byhand import PauseImpossible
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.node import NoMajority
 from monitor.guardian.settings import GuardianSettings, KeySettings
+from monitor.guardian.status import NoGuardian, Status, TargetStatus
 from monitor.service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -35,8 +37,8 @@ def status(settings: SettingsOption = None, as_json: JsonOption = False) -> None
     guardian = _guardian(config)
     sentinel = None if guardian.key is None else _signer(guardian.key).address
     try:
-        found = asyncio.run(byhand.status(guardian, config.network.execution, sentinel))
-    except (NoMajority, PauseImpossible) as wrong:
+        found = asyncio.run(brake_status.status(guardian, config.network.execution, sentinel))
+    except (NoMajority, NoGuardian) as wrong:
         raise Failure(str(wrong), code=1) from None
     typer.echo(json.dumps(asdict(found), indent=1) if as_json else "\n".join(_status_lines(found)))
     if not found.ready:

@@ -60,12 +60,20 @@ class Live:
 class Instances:
     """All pending and firing instances after the stamp ``at``, in order of rule and fingerprint.
 
-    ``judged``: for groups with an interval, the block time at which they were judged last.
+    ``judged``: for groups with an interval, the block time at which they were judged last. ``ticked``: time of the last tick.
     """
 
     at: Moment | None = None
     live: tuple[Live, ...] = ()
     judged: tuple[tuple[str, int], ...] = ()
+    ticked: int | None = None
+
+    def is_before_tick(self, at: Moment) -> bool:
+        """Whether ``at`` is a block that came after a tick and is not later than it: made up after an outage.
+
+        Rules about ourselves were judged at the tick already, and time does not go back for them.
+        """
+        return self.ticked is not None and isinstance(at, BlockStamp) and at.timestamp <= self.ticked
 
     def __iter__(self) -> Iterator[AlertInstance]:
         return (live.instance for live in self.live)
@@ -93,6 +101,7 @@ class Instances:
         body = {
             "at": None if self.at is None else _moment(self.at),
             "judged": dict(self.judged),
+            "ticked": self.ticked,
             "live": [_live(live) for live in self.live],
         }
         return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -102,7 +111,11 @@ class Instances:
         """The inverse of :meth:`to_json`."""
         body = json.loads(text)
         at = None if body["at"] is None else _read_moment(body["at"])
-        return cls(at, tuple(_read_live(live) for live in body["live"]), tuple(sorted(body["judged"].items())))
+        return cls(at, tuple(_read_live(live) for live in body["live"]), tuple(sorted(body["judged"].items())), body["ticked"])
+
+
+NONE = Instances()
+"""Before the first judged moment."""
 
 
 def ordered(live: Iterable[Live]) -> tuple[Live, ...]:

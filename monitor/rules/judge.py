@@ -32,7 +32,7 @@ from monitor.model import labels as sorted_labels
 from monitor.promql import evaluate, selectors
 from monitor.rules.evidence import evidence, seen_samples
 from monitor.rules.files import Rule, RuleSet
-from monitor.rules.instances import Instances, Live, Seen, episode_id, fingerprint, ordered
+from monitor.rules.instances import NONE, Instances, Live, Seen, episode_id, fingerprint, ordered
 from monitor.rules.recording import in_dependency_order
 from monitor.rules.templates import Context, RenderError, Template
 from monitor.samples import COMPLETE, NAME, FrameWindow, LabelTable, Missing, Vector, recorded_frame
@@ -79,7 +79,7 @@ class Outcome:
         return Verdict(rule, at, "true" if true else "unknown" if blind else "false", true, unknown, self.error)
 
 
-def record(rules: RuleSet, window: FrameWindow, at: Moment) -> list[Frame]:
+def record(rules: RuleSet, window: FrameWindow, at: Moment, live: Instances = NONE) -> list[Frame]:
     """Evaluates the recording rules, each after those it reads, and appends their frames to the window.
 
     Call it once a stamp, before :func:`judge`. The frames are returned so that they can be stored; they follow from the
@@ -87,7 +87,7 @@ def record(rules: RuleSet, window: FrameWindow, at: Moment) -> list[Frame]:
     """
     frames = []
     for rule in in_dependency_order(rules):
-        if isinstance(at, Tick) and not _about_ourselves(rule, window):
+        if not _has_its_turn(rule, window, at, live):
             continue
         try:
             static = sorted_labels({n: t.text for n, t in rule.labels})
@@ -106,7 +106,7 @@ def record(rules: RuleSet, window: FrameWindow, at: Moment) -> list[Frame]:
 def judge(
     rules: RuleSet, window: FrameWindow, at: Moment, live: Instances, external_labels: Mapping[str, str] | None = None
 ) -> tuple[Instances, list[Transition], list[Verdict]]:
-    """All alert rules at one moment. At a tick only rules about ourselves are judged; the others stay as they are.
+    """All alert rules at one moment. At a tick only rules about ourselves are judged, at a block made up after it only the others.
 
     A group with an interval is judged at the first stamp in each interval. Transitions are those into and out of
     firing, in order of rules. ``external_labels`` are for templates only.
@@ -119,7 +119,7 @@ def judge(
     due_groups = {rule.group for rule in rules.alerts if _due(rule, judged, at)}
     for rule in rules.alerts:
         mine = before.by_rule.get(rule.id, ())
-        if rule.group not in due_groups or (isinstance(at, Tick) and not _about_ourselves(rule, window)):
+        if rule.group not in due_groups or not _has_its_turn(rule, window, at, live):
             kept += mine
             continue
         if rule.interval_s:
@@ -131,7 +131,9 @@ def judge(
             kept += [now] if now else []
             transitions += [transition] if transition else []
     groups = {rule.group for rule in rules.alerts}
-    return Instances(at, ordered(kept), tuple(sorted((g, t) for g, t in judged.items() if g in groups))), transitions, verdicts
+    ticked = at.timestamp if isinstance(at, Tick) else live.ticked
+    intervals = tuple(sorted((g, t) for g, t in judged.items() if g in groups))
+    return Instances(at, ordered(kept), intervals, ticked), transitions, verdicts
 
 
 # ---------------------------------------------------------------- when
@@ -153,6 +155,13 @@ def _gap(last: Moment | None, at: Moment) -> bool:
 def _after_gap(live: Instances) -> Instances:
     """What was seen before a gap does not count as the stamp before."""
     return replace(live, live=tuple(replace(x, seen="unknown") for x in live.live))
+
+
+def _has_its_turn(rule: Rule, window: FrameWindow, at: Moment, live: Instances) -> bool:
+    """Whether the rule is judged at this moment: at a tick those about ourselves, at a block made up after a tick the others."""
+    if isinstance(at, Tick):
+        return _about_ourselves(rule, window)
+    return not (live.is_before_tick(at) and _about_ourselves(rule, window))
 
 
 def _about_ourselves(rule: Rule, window: FrameWindow) -> bool:

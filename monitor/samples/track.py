@@ -94,6 +94,11 @@ class Track:
         return int(self.chunks[-1].read[-1]) if self.chunks else None
 
     @property
+    def last_admitted(self) -> int | None:
+        """The moment of the newest frame that counts."""
+        return int(self.chunks[-1].admitted[-1]) if self.chunks else None
+
+    @property
     def nbytes(self) -> int:
         return sum(c.nbytes for c in self.chunks) + 64 * len(self._events)
 

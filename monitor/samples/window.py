@@ -19,7 +19,7 @@ from typing import NamedTuple
 import structlog
 
 from monitor.catalogue.catalogue import Catalogue
-from monitor.model import BlockStamp, Family, Frame, Labels, Moment, Ok
+from monitor.model import BlockStamp, Family, Frame, Labels, Moment, Ok, Tick
 from monitor.samples.reading import Reading, read_instant, read_range
 from monitor.samples.selector import Selector
 from monitor.samples.track import Track, spoken_for
@@ -90,14 +90,11 @@ class FrameWindow:
     def append(self, frame: Frame) -> None:
         """Take a frame. Only an ok one says anything; a failed or disputed one leaves the last ok frame to grow old.
 
-        Raises OutOfOrder if a later frame was admitted already (rewind first).
+        Blocks may come after a tick that is later than they are (made up after an outage); a scope that spoke at the tick
+        must then be silent until it is later again. Raises OutOfOrder for a frame admitted before one of its own kind.
         """
-        if self._recent and frame.admitted.timestamp < self._recent[-1].timestamp:
-            raise OutOfOrder(
-                f"{frame.collector} {dict(frame.scope)}: admitted at {frame.admitted.timestamp}, "
-                f"but the window is at {self._recent[-1].timestamp}; rewind it first"
-            )
-        if not self._recent or frame.admitted.timestamp > self._recent[-1].timestamp:
+        self._check_order(frame)
+        if not self._recent or frame.admitted != self._recent[-1]:
             self._recent.append(frame.admitted)
             self._tidy(frame.admitted.timestamp)
         if not isinstance(frame.status, Ok):
@@ -110,17 +107,27 @@ class FrameWindow:
         if not track.append(frame):
             log.info("samples.frame_superseded", collector=frame.collector, scope=dict(frame.scope), read=spoken_for(frame))
 
+    def _check_order(self, frame: Frame) -> None:
+        tick = isinstance(frame.admitted, Tick)
+        track = self._tracks.get((frame.collector, frame.scope))
+        mine = track.last_admitted if track is not None else None
+        newest = max((m.timestamp for m in self._recent if tick or isinstance(m, BlockStamp)), default=frame.admitted.timestamp)
+        newest = newest if mine is None else max(newest, mine)
+        if frame.admitted.timestamp < newest:
+            raise OutOfOrder(
+                f"{frame.collector} {dict(frame.scope)}: admitted at {frame.admitted.timestamp}, but the window is at {newest}; rewind it first"
+            )
+
     def rewind(self, to: BlockStamp) -> None:
         """Undo everything admitted after ``to``: as if it had never been appended."""
         for track in self._tracks.values():
             track.rewind(to)
-        while self._recent and self._recent[-1].timestamp > to.timestamp:
-            self._recent.pop()
+        self._recent = deque((m for m in self._recent if m.timestamp <= to.timestamp), self._recent.maxlen)
         self._tidied = min(self._tidied, to.timestamp)
 
     def forget(self, before: int) -> None:
         """Forget what speaks for times before ``before``, except what rewinding and the newest state need."""
-        anchor = self._recent[0].timestamp if self._recent else before
+        anchor = min((m.timestamp for m in self._recent), default=before)
         for track in self._tracks.values():
             track.forget(before, anchor)
             track.forget_events(min(before, anchor))
@@ -173,7 +180,7 @@ class FrameWindow:
         if now - self._tidied < max(longest // 16, 60):
             return
         self._tidied = now
-        anchor = self._recent[0].timestamp
+        anchor = min(m.timestamp for m in self._recent)
         for (collector, _), track in self._tracks.items():
             track.forget(min(now - self._need(collector), anchor), anchor)
             track.forget_events(min(now - self._visible(collector), anchor))

@@ -99,7 +99,7 @@ class Pipeline:
         if not self.recent:
             return
         last, before = self.recent[-1], self.progress.at
-        timestamp = max(event.timestamp, last.timestamp, before.timestamp if before else 0)
+        timestamp = max(event.timestamp, last.timestamp, before.timestamp if before else 0, self.live.ticked or 0)
         await self._judge(Tick(last, timestamp), time.time(), [], self.memory, ())
 
     async def _rewind(self, to: BlockStamp) -> None:
@@ -146,9 +146,11 @@ class Pipeline:
         for frame in frames:
             self.window.append(frame)
         self._note(frames)
-        own = own_frames(self.rooms.facts(self.progress, self.window, at), at)
-        self.window.append(own)
-        recorded = rules.record(self.setup.ruleset, self.window, at)
+        # After an outage, blocks older than the last tick are made up: what was true of ourselves then is judged already.
+        own = [] if self.live.is_before_tick(at) else [own_frames(self.rooms.facts(self.progress, self.window, at), at)]
+        for frame in own:
+            self.window.append(frame)
+        recorded = rules.record(self.setup.ruleset, self.window, at, self.live)
         live, found, verdicts = rules.judge(self.setup.ruleset, self.window, at, self.live)
         live, transitions = self._reorg.announced(live, [*ended, *found], at)
         memory = replace(memory, orphaned=self._reorg.to_json())
@@ -157,7 +159,7 @@ class Pipeline:
             at=at,
             seen_at=seen_at,
             judged_at=judged_at,
-            frames=(*frames, own, *recorded),
+            frames=(*frames, *own, *recorded),
             transitions=tuple(transitions),
             known={**memory.known, PIPELINE: memory.to_json()},
             instances=live.to_json(),

@@ -73,7 +73,7 @@ class _Judge:
         for frame in entry.frames:
             if frame.collector not in self.setup.recorders:
                 self.window.append(frame)
-        rules.record(self.setup.ruleset, self.window, entry.at)
+        rules.record(self.setup.ruleset, self.window, entry.at, self.live)
         live, transitions, _ = rules.judge(self.setup.ruleset, self.window, entry.at, self.live)
         self.live, told = self.reorg.announced(live, [*ended, *transitions], entry.at)
         if isinstance(entry.at, BlockStamp):

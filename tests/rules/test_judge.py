@@ -155,6 +155,26 @@ def test_at_a_tick_only_rules_about_ourselves_are_judged() -> None:
     assert story.state == {"a": "firing", "me": "firing"}
 
 
+def test_blocks_made_up_after_a_tick_judge_the_chain_and_leave_us_alone_until_time_is_later_again() -> None:
+    story = Story(rules(HIGH, "alert: Own, expr: test_own == 1"))
+    story.number = 1
+    story.window.append(level(block(1), {"a": 1.0}))
+    story.window.append(own(block(1), {"me": 0.0}))
+    story.judged(block(1))
+    tick = Tick(block(1), block(4).timestamp)
+    story.window.append(ok_frame("own", (), block(1), {Series("test_own", item("me")): 1.0}, admitted=tick))
+    assert story.judged(tick) == [("me", "firing", "judged")]
+    kept = Instances.from_json(story.live.to_json())
+    assert kept == story.live and all(kept.is_before_tick(block(n)) for n in (2, 3, 4)) and not kept.is_before_tick(block(5))
+    for number, value in ((2, 1.0), (3, 9.0), (4, 9.0)):
+        story.window.append(level(block(number), {"a": value}))
+        assert story.judged(block(number)) == ([("a", "firing", "judged")] if number == 3 else [])
+        assert story.state["me"] == "firing"
+    story.window.append(level(block(5), {"a": 9.0}))
+    story.window.append(own(block(5), {"me": 0.0}))
+    assert story.judged(block(5)) == [("me", "inactive", "judged")]
+
+
 def test_a_group_with_an_interval_is_judged_once_in_each() -> None:
     story = Story(rules(HIGH, group="interval: 1m"))
     judged = []

@@ -131,6 +131,16 @@ def test_events_are_seen_from_their_admission_for_as_long_as_their_family_says()
     assert m.times.tolist() == [at(4)] and m.known.all()
 
 
+def test_blocks_made_up_after_a_tick_are_taken_where_the_tick_said_nothing() -> None:
+    w = window()
+    w.append(ok(5, {"1": 1}))
+    w.append(ok_frame("two", ROCKET, stamp(5), admitted=Tick(stamp(5), at(9))))
+    w.append(ok(6, {"1": 2}))
+    assert seen(w.instant(X, at(6))) == {"1l": (2, True)}
+    w.rewind(stamp(5))
+    assert seen(w.instant(X, at(5))) == {"1l": (1, True)}
+
+
 def test_ticks_speak_for_their_own_time_and_slow_frames_for_the_block_they_read() -> None:
     w = window()
     w.append(ok(5, {"1": 1}, read=2))

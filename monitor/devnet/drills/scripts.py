@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from monitor.devnet import actions
 from monitor.devnet.accounts import address_of
 from monitor.devnet.drills.ground import Ground
@@ -38,7 +40,7 @@ def _report(ground: Ground) -> None:
 
 def _flood(ground: Ground) -> int:
     pooled = ground.world["lido"].read("getTotalPooledEther")
-    actions.flood(ground.world, address_of("staker_0"), pooled // 10)
+    actions.flood(ground.world, address_of("staker_0"), pooled * 2 // 5)
     return ground.head()
 
 
@@ -79,8 +81,10 @@ def _heal(ground: Ground) -> None:
     for endpoint in ground.devnet.controls:
         ground.fault(endpoint, "refuse", False)
         ground.fault(endpoint, "lies", [])
+    ground.wait("healthy endpoints", lambda: all(e["up"] and not e["note"] for e in ground.status()["endpoints"]) or None, 60)
+    # Rules forget a fault some minutes of block time after the last block that showed it.
+    ground.world.wait_blocks(3)
     ground.caught_up()
-    # What a liar or an outage did is remembered for some minutes of block time.
     ground.world.warp(420)
 
 
@@ -88,15 +92,16 @@ def _orphan(ground: Ground) -> int:
     """A grant is mined, told, and then taken back by a reorganisation."""
     block = _grant(ground)
     ground.caught_up()
-    ground.wait("the alert", lambda: True if _fires(ground, "LidoRoleGrantedUnapproved") else None, 30)
+    for name in ("LidoRoleGrantedUnapproved", "LidoRoleHolderUnapproved"):
+        ground.wait(name, functools.partial(_told, ground, name), 30)
     actions.reorg(ground.world, ground.head() - block + 2)
     return block
 
 
-def _fires(ground: Ground, name: str) -> bool:
-    status = ground.status()
-    told = {a["labels"]["alertname"] for i in status["incidents"] for a in i["alerts"] if any(m["sent_at"] for m in i["messages"])}
-    return any(a["name"] == name and a["state"] == "firing" for a in status["alerts"]) and name in told
+def _told(ground: Ground, name: str) -> bool | None:
+    """True while the alert fires and its message was accepted."""
+    incidents = [i for i in ground.status()["incidents"] if i["closed_at"] is None and any(m["sent_at"] for m in i["messages"])]
+    return any(a["labels"]["alertname"] == name and a["state"] == "firing" for i in incidents for a in i["alerts"]) or None
 
 
 def _nothing(ground: Ground) -> None:
@@ -138,14 +143,21 @@ _ALL = (
         {"LidoRoleGrantedUnapproved": "expired", "LidoRoleHolderUnapproved": "resolved"},
     ),
     Drill("oracle-stall", "the daily report does not come", _stall, _report, {"LidoOracleReportLate": "resolved"}),
-    Drill("queue-flood", "a tenth of all stETH asks to leave at once", _flood, _drain, {"LidoQueueFlood": "resolved"}, patience=45),
-    Drill("rpc-outage", "one of three endpoints is down", _outage, _heal, {"StakewardenEndpointDown": "resolved"}, patience=60),
+    Drill(
+        "queue-flood",
+        "two fifths of all stETH ask to leave at once, more than the buffer holds",
+        _flood,
+        _drain,
+        {"LidoQueueFlood": "resolved"},
+        patience=45,
+    ),
+    Drill("rpc-outage", "one of three endpoints is down", _outage, _heal, {"EndpointDown": "resolved"}, patience=60),
     Drill(
         "rpc-lies",
         "one of three endpoints lies about the number of shares",
         _one_lies,
         _heal,
-        {"StakewardenEndpointDissent": "resolved"},
+        {"EndpointDissent": "resolved"},
         patience=60,
     ),
     Drill(
@@ -153,7 +165,7 @@ _ALL = (
         "two endpoints are down and the third lies: nothing can be known, one page, no pause",
         _liar_alone,
         _heal,
-        {"StakewardenNoAgreedHead": "resolved"},
+        {"NoAgreedHead": "resolved"},
         patience=120,
     ),
     Drill(
