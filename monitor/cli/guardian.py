@@ -21,7 +21,7 @@ from monitor.guardian.byhand import PauseImpossible
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.node import NoMajority
 from monitor.guardian.settings import GuardianSettings, KeySettings
-from monitor.guardian.status import NoGuardian, Status, TargetStatus
+from monitor.guardian.status import Status, TargetStatus
 from monitor.service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,7 +38,7 @@ def status(settings: SettingsOption = None, as_json: JsonOption = False) -> None
     sentinel = None if guardian.key is None else _signer(guardian.key).address
     try:
         found = asyncio.run(brake_status.status(guardian, config.network.execution, sentinel))
-    except (NoMajority, NoGuardian) as wrong:
+    except (NoMajority, PauseImpossible) as wrong:
         raise Failure(str(wrong), code=1) from None
     typer.echo(json.dumps(asdict(found), indent=1) if as_json else "\n".join(_status_lines(found)))
     if not found.ready:
