@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from monitor import rules
 from monitor.alerts import BadRoutes, load_routes
@@ -82,34 +84,35 @@ def _check_policies(sources: dict[str, str]) -> list[Problem]:
     if routes.exists():
         sources[str(routes)] = routes.read_text("utf-8", "replace")
         try:
-            load_routes(routes, _Anything())
+            load_routes(routes, _named(routes, "receiver"))
         except BadRoutes as wrong:
             problems += wrong.problems
     if responses.exists():
         sources[str(responses)] = responses.read_text("utf-8", "replace")
         try:
-            load_policy(responses, _Targets(), {"a": "a", "b": "b", "c": "c"})
+            load_policy(responses, dict.fromkeys(_named(responses, "target"), "pauseFor"), {"a": "a", "b": "b", "c": "c"})
         except BadPolicy as wrong:
             problems += wrong.problems
     return problems
 
 
-class _Anything(frozenset[str]):
-    def __contains__(self, name: object) -> bool:
-        return True
+def _named(path: Path, key: str) -> set[str]:
+    """Every value of a key, wherever it stands: which receivers and targets there are is for the settings to say."""
 
+    def found(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            for name, value in node.items():
+                if name == key:
+                    yield from map(str, value if isinstance(value, list) else [value])
+                yield from found(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from found(value)
 
-class _Targets(dict[str, Any]):
-    """Every target exists, with the lever that lapses."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> str:
-        return "pauseFor"
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return "pauseFor"
+    try:
+        return set(found(yaml.safe_load(path.read_text("utf-8"))))
+    except (yaml.YAMLError, UnicodeError):
+        return set()
 
 
 def _plain(p: Problem) -> dict[str, Any]:
