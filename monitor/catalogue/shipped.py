@@ -126,10 +126,12 @@ OWN = (
     gauge("stakewarden_head_age_seconds", "seconds", "monitor", (), "Seconds since the last agreed head arrived.", fresh_for=120),
     gauge("stakewarden_judge_lag_blocks", "blocks", "monitor", (), "Agreed heads that wait to be judged.", fresh_for=120),
     counter("stakewarden_gap_blocks_total", "count", "monitor", (), "Blocks whose state was never read (outages longer than the endpoints' history).", fresh_for=120),
+    Family("stakewarden_state_gap", "event", "count", "monitor", (LabelSpec("first", "Number of the first block of the gap."), LabelSpec("last", "Number of its last block.")), "Blocks were passed over: their state could not be had any more.", visible_for=HOUR),
     counter("stakewarden_reorgs_total", "count", "monitor", (), "Reorganisations seen since the service started.", fresh_for=120),
     gauge("stakewarden_rule_errors", "count", "monitor", (), "Rules that could not be judged at the last block.", fresh_for=120),
     gauge("stakewarden_deliveries_owed", "count", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Messages that a receiver has not accepted yet.", fresh_for=120),
     gauge("stakewarden_delivery_oldest_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Age of the oldest message that a receiver has not accepted; 0 when none waits.", fresh_for=120),
+    gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; needless: the target was paused already.", ("shadow", "proposed", "open", "verified", "needless", "refused", "failed", "orphaned"))), "Decisions about pauses in the last 6 hours (wall time); absent when there was none.", fresh_for=120),
 )  # fmt: skip
 
 GUARDIAN = (

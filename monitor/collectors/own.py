@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from monitor.catalogue.shipped import OWN
 from monitor.collectors.emit import Samples
-from monitor.model import Frame, Moment, Tick, labels, ok_frame
+from monitor.model import BlockStamp, Event, EventId, Frame, Moment, Series, Tick, labels, ok_frame
 
 NAME = "own"
 FAMILIES = OWN
@@ -50,6 +50,7 @@ class OwnFacts:
     """All that the service knows about itself at one moment. Totals count since the service started.
 
     ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing``: endpoints with the majority at the last block.
+    ``gaps``: first and last block of each gap since the moment before. ``decisions``: recent decisions about pauses by (target, outcome).
     """
 
     endpoints: Sequence[EndpointFacts]
@@ -62,6 +63,8 @@ class OwnFacts:
     reorgs: int = 0
     rule_errors: int = 0
     deliveries: Sequence[DeliveryFacts] = ()
+    gaps: Sequence[tuple[int, int]] = ()
+    decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def own_frames(facts: OwnFacts, at: Moment) -> Frame:
@@ -80,8 +83,17 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
     for delivery in facts.deliveries:
         samples.put("stakewarden_deliveries_owed", delivery.owed, receiver=delivery.receiver)
         samples.put("stakewarden_delivery_oldest_seconds", delivery.oldest_seconds, receiver=delivery.receiver)
+    for (target, outcome), number in facts.decisions.items():
+        samples.put("guardian_pause_decisions", number, target=target, outcome=outcome)
     read_at = at.last if isinstance(at, Tick) else at
-    return ok_frame(NAME, SCOPES[0], read_at, samples.found, admitted=at)
+    events = [_gap(first, last, read_at) for first, last in dict.fromkeys(facts.gaps)]
+    return ok_frame(NAME, SCOPES[0], read_at, samples.found, events, admitted=at)
+
+
+def _gap(first: int, last: int, seen: BlockStamp) -> Event:
+    """A gap has no log of its own: its blocks name it, so that the same gap found again after a restart is the same event."""
+    series = Series("stakewarden_state_gap", labels(first=str(first), last=str(last)))
+    return Event(EventId(f"stakewarden_state_gap/{first}/{last}"), series, seen)
 
 
 def _put_scopes(samples: Samples, facts: OwnFacts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from monitor.store.tables.guardian import PauseRow, PauseTransactionRow
 
 OPEN = ("owed", "simulated", "signed", "sent", "mined")
 IN_FLIGHT = ("signed", "sent", "mined")
+ALREADY_PAUSED = "the target is paused already"
+"""Note of a refused pause that was not needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,19 @@ def latest(unit: Unit, limit: int = 20) -> list[PauseRow]:
     columns = PauseRow.__table__.columns  # type: ignore[attr-defined]
     found = unit.conn.execute(select(*columns).order_by(col(PauseRow.decided_at).desc(), col(PauseRow.id)).limit(limit))
     return [PauseRow(**row) for row in found.mappings().all()]
+
+
+def outcomes(unit: Unit, since: float) -> dict[tuple[str, str], int]:
+    """Decisions since that wall time, by target and outcome: the state, but ``open`` while on the way and ``needless`` when it was paused already."""
+    columns = (col(PauseRow.target), col(PauseRow.state), col(PauseRow.note))
+    found = unit.conn.execute(select(*columns).where(col(PauseRow.decided_at) >= since)).all()
+    return dict(Counter((row.target, _outcome(row.state, row.note)) for row in found))
+
+
+def _outcome(state: str, note: str | None) -> str:
+    if state in OPEN:
+        return "open"
+    return "needless" if state == "refused" and note == ALREADY_PAUSED else state
 
 
 def latencies(row: PauseRow) -> dict[str, float]:

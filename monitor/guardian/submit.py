@@ -161,7 +161,7 @@ class Submitter:
         if isinstance(answer, Refused):
             # A pause that is in place already is what was wanted; the contract may name another obstacle first.
             done = guardian.already_paused(answer.data or b"") or await self._reads_paused(pause, "latest")
-            why = "the target is paused already" if done else guardian.explain(answer.data or b"")
+            why = ledger.ALREADY_PAUSED if done else guardian.explain(answer.data or b"")
             await self._move(pause, "refused" if done else "failed", note=why)
             return
         if pause.row.simulated_at is None:

@@ -16,18 +16,23 @@ from monitor.service.parts import Progress
 
 @dataclass(slots=True)
 class Gauge:
-    """What waits at the receivers, refreshed by the schedule: counting needs the database."""
+    """What waits at the receivers and what became of pauses, refreshed by the schedule: counting needs the database."""
 
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def fact_finder(
     execution: Execution, collectors: Sequence[Collector], gauge: Gauge, clock: Callable[[], float] = time.time
 ) -> Callable[[Progress, FrameWindow, Moment], OwnFacts]:
-    """A function that tells the facts at a moment; the moment's own frames of collectors must be in the window already."""
+    """A function that tells the facts at a moment; the moment's own frames of collectors must be in the window already.
+
+    It takes the fresh gaps out of the progress: one moment shows them.
+    """
 
     def facts(progress: Progress, window: FrameWindow, at: Moment) -> OwnFacts:
         health = execution.health()
+        gaps, progress.fresh_gaps = progress.fresh_gaps, []
         return OwnFacts(
             endpoints=[_endpoint(e) for e in health],
             agreeing=len(progress.agreed),
@@ -39,6 +44,8 @@ def fact_finder(
             reorgs=progress.reorgs,
             rule_errors=sum(v.error is not None for v in progress.verdicts),
             deliveries=[DeliveryFacts(name, w.owed, w.oldest_seconds) for name, w in gauge.waiting.items()],
+            gaps=gaps,
+            decisions=dict(gauge.decisions),
         )
 
     return facts

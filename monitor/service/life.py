@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from monitor.alerts import Outbox, waiting
+from monitor.guardian.ledger import outcomes
 from monitor.guardian.submit import KeyRefused, Submitter, WrongChain
 from monitor.model import Refused
 from monitor.receivers.heartbeat import Heartbeat
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 
 LEASE = "judging"
 RESTART_SECONDS = 1.0
+DECISIONS_SECONDS = 6 * 3600
 
 
 class CannotStart(Exception):
@@ -162,7 +164,9 @@ class Service:
                 outbox.wake()
 
         async def count() -> None:
-            parts.gauge.waiting = await parts.store.look(lambda unit: waiting(unit, names, time.time()))
+            now = time.time()
+            parts.gauge.waiting = await parts.store.look(lambda unit: waiting(unit, names, now))
+            parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, now - DECISIONS_SECONDS))
 
         async def forget() -> None:
             at = parts.progress.last_block

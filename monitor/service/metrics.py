@@ -23,7 +23,7 @@ def _own(service: Service) -> Iterable[Sample]:
     pipeline, at = service.pipeline, service.parts.progress.at
     if pipeline is None or at is None:
         return
-    for family in (*OWN, *(f for f in GUARDIAN if f.kind != "event")):
+    for family in (f for f in (*OWN, *GUARDIAN) if f.kind != "event"):
         vector = pipeline.window.instant(Selector(family.name, ()), at.timestamp)
         for row, value, known in zip(vector.labels.rows, vector.values.tolist(), vector.known.tolist(), strict=True):
             if known:

@@ -22,6 +22,8 @@ class Progress:
     judged_at: float | None = None
     pending: int = 0
     gap_blocks: int = 0
+    fresh_gaps: list[tuple[int, int]] = field(default_factory=list)
+    """First and last block of gaps that no judged moment has shown yet."""
     reorgs: int = 0
     verdicts: tuple[Verdict, ...] = ()
     agreed: tuple[str, ...] = ()

@@ -132,6 +132,7 @@ class Pipeline:
             lambda unit: journal.gap(unit, event.first, event.last, ruleset=self.setup.hash, seen_at=time.time()), self.lease
         )
         self.progress.gap_blocks += count
+        self.progress.fresh_gaps.append((event.first, event.last))
 
     async def _lost(self, event: Lost) -> None:
         """A reorg deeper than we can undo: forget what was read, keep what was announced (unknown until read anew), and page."""

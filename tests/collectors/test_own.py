@@ -13,6 +13,7 @@ ENDPOINTS = (
 SCOPES = (ScopeHealth("queue", "lido", 3, True), ScopeHealth("contracts", "lido", 5, True), ScopeHealth("contracts", "lido", 200, False))
 FACTS = OwnFacts(
     ENDPOINTS, 1, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
+    [(5, 7), (5, 7), (8, 8)], {("vault", "failed"): 2},
 )  # fmt: skip
 
 
@@ -32,7 +33,18 @@ def test_facts_become_series() -> None:
     for series in frame.layout.series:
         assert dict(series.labels).keys() == declared[series.family].keys()
         assert all(declared[series.family][k] is None or v in (declared[series.family][k] or ()) for k, v in series.labels)
-    assert {s.family for s in frame.layout.series} == set(declared)
+    assert found["guardian_pause_decisions", "failed", "vault"] == 2
+    assert {s.family for s in frame.layout.series} == {f.name for f in FAMILIES if f.kind != "event"}
+
+
+def test_each_gap_is_one_event_also_when_it_is_found_twice() -> None:
+    frame = own_frames(FACTS, Tick(stamp(9, 1_700_000_000), 1_700_000_024))
+    assert [dict(e.series.labels) for e in frame.events] == [{"first": "5", "last": "7"}, {"first": "8", "last": "8"}]
+    (declared,) = (f for f in FAMILIES if f.kind == "event")
+    assert all(
+        e.series.family == declared.name and {k for k, _ in e.series.labels} == {s.name for s in declared.labels} for e in frame.events
+    )
+    assert [e.id for e in frame.events] == ["stakewarden_state_gap/5/7", "stakewarden_state_gap/8/8"]
 
 
 def test_a_tick_is_admitted_as_a_tick_and_read_at_the_last_block() -> None:

@@ -131,3 +131,20 @@ def test_episodes_are_apart(either: Store) -> None:
     with either.begin() as unit:
         responses().admit(unit, [transition(), transition(episode=EpisodeId("e2"))], ("a", "b"), AT, 5.0)
     assert len(rows(either)) == 2
+
+
+def test_outcomes_count_what_became_of_decisions(either: Store) -> None:
+    """A refusal because the target was paused already is no failure, and what is on its way is one outcome."""
+    (id,) = admit(either, responses())
+    for state, note, outcome in [
+        ("sent", None, "open"),
+        ("refused", ledger.ALREADY_PAUSED, "needless"),
+        ("refused", "no key", "refused"),
+        ("failed", "reverted", "failed"),
+        ("verified", None, "verified"),
+    ]:
+        with either.begin() as unit:
+            ledger.move(unit, id, state, note=note)
+        with either.read() as unit:
+            assert ledger.outcomes(unit, 5.0) == {("vault", outcome): 1}
+            assert ledger.outcomes(unit, 5.5) == {}

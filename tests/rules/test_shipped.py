@@ -21,6 +21,7 @@ NEEDED = {
     "LidoOracleMembersDisagree", "LidoOracleCommitteeChanged", "LidoQueueFlood", "LidoQueueOldestRequest", "LidoQueueClaimsShortfall", "LidoQueueBunkerMode",
     "LidoContractPaused", "LidoShareRateDrift", "LidoNegativeRebase", "LidoAccountingIdentityBroken", "LidoUpgradeUnapproved", "LidoAprOutOfRange",
     "StakewardenBlind", "EndpointDown", "EndpointDissent", "NoAgreedHead", "JudgingBehind", "DeliveriesStuck", "GuardianNotReady", "SentinelLowFunds",
+    "GuardianTargetPaused", "GuardianPauseFailed", "GuardianPauseProposed", "GuardianPauseShadow", "LidoContractPointerDrift", "StateGap",
 }  # fmt: skip
 """Names that drills and rules/policy refer to."""
 
