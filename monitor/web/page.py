@@ -81,8 +81,8 @@ def _alerts(alerts: Sequence[AlertView]) -> str:
 def _pauses(pauses: Sequence[Mapping[str, object]]) -> str:
     if not pauses:
         return ""
-    rows = [[escape(str(p.get(k) if p.get(k) is not None else "")) for k in ("target", "state", "mode", "reason", "tx")] for p in pauses]
-    return "<h2>Pauses</h2>" + _table(("target", "state", "mode", "why", "transaction"), rows)
+    rows = [[escape(str(p.get(k) if p.get(k) is not None else "")) for k in ("target", "state", "mode", "reason", "mined_number", "mined_tx")] for p in pauses]
+    return "<h2>Pauses</h2>" + _table(("target", "state", "mode", "why", "block", "transaction"), rows)
 
 
 def _readiness(readiness: Sequence[ReadinessView]) -> str:

@@ -241,7 +241,7 @@ def _tell(incidents: list[dict[str, Any]], pauses: list[dict[str, Any]], outcome
             outcome.timeline.append((incident["closed_at"], f"over: {incident['outcome']} ({names})"))
         outcome.alerts[names] = {"incident": incident["id"], "outcome": incident["outcome"], "since_block": first["since_number"]}
     for pause in pauses:
-        outcome.timeline.append((pause["decided_at"], f"pause of {pause['target']} decided ({pause['state']})"))
+        outcome.timeline.append((pause["decided_at"], f"pause of {pause['target']} decided ({pause['mode']})"))
         for step, words in (
             ("sent_at", "sent"),
             ("mined_at", f"mined in block {pause['mined_number']}"),
