@@ -7,7 +7,9 @@ import sys
 import typer
 
 from monitor import __version__
-from monitor.cli import chain, database, guardian, roles, rules, run
+from monitor.cli import alerts, chain, database, guardian, roles, rules, run
+from monitor.cli.failure import Failure
+from monitor.cli.logs import configure
 
 app = typer.Typer(
     name="stakewarden",
@@ -20,11 +22,19 @@ app.command("run")(run.run)
 app.command("devnet")(chain.devnet)
 app.command("drill")(chain.drill)
 app.command("replay")(database.replay)
+app.add_typer(alerts.app, name="alerts", help="Open incidents: list and acknowledge.")
+app.add_typer(alerts.silences, name="silences", help="Mute alerts for a bounded time.")
 app.add_typer(rules.app, name="rules", help="Check and test rule files.")
 app.add_typer(roles.app, name="roles", help="Compare who holds which role with the approved baseline.")
 app.add_typer(guardian.app, name="guardian", help="Readiness, pausing by hand, and calldata.")
 app.add_typer(database.app, name="db", help="Migrate, check and back up the database.")
 app.add_typer(run.config, name="config", help="Check a settings file.")
+
+
+@app.callback()
+def _every_command() -> None:
+    """Watches liquid staking on Ethereum, judges by YAML rules, alerts, and can pause."""
+    configure()
 
 
 @app.command()
@@ -35,8 +45,6 @@ def version() -> None:
 
 def main() -> None:
     """Entry point of the ``stakewarden`` command."""
-    from monitor.cli.failure import Failure
-
     try:
         app()
     except Failure as failure:

@@ -166,6 +166,8 @@ class Service:
         async def count() -> None:
             now = time.time()
             parts.gauge.waiting = await parts.store.look(lambda unit: waiting(unit, names, now))
+            if any(w.owed for w in parts.gauge.waiting.values()):
+                outbox.wake()  # a person's command, from another process, may owe a message too
             parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, now - DECISIONS_SECONDS))
 
         async def forget() -> None:
