@@ -49,7 +49,7 @@ needs-python:
 needs-node:
 	@command -v node >/dev/null || { echo "Node.js is missing: sudo apt-get install nodejs npm"; exit 1; }
 	@command -v npm >/dev/null || { echo "npm is missing: sudo apt-get install npm"; exit 1; }
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' || { echo "Node.js 18 or newer is needed, this is $$(node --version)"; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' || { echo "Node.js 18 or newer is needed, this is $$(node --version)"; exit 1; }
 
 $(BIN)/python: | needs-python
 	@$(PYTHON) -m venv $(VENV)
