@@ -67,5 +67,5 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 
 $(NODE): contracts/package.json contracts/package-lock.json | needs-node
 	@echo "installing anvil, forge and solc into contracts/node_modules ..."
-	@cd contracts && npm ci --no-audit --no-fund --loglevel=error
+	@cd contracts && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -65,13 +65,13 @@ def test_a_grant_is_told_at_once_and_counted_from_the_next_block(watcher: Watche
 
 
 @pytest.mark.parametrize("contract", ["withdrawal_queue", "lido"])
-def test_an_upgrade_shows_in_its_block_also_behind_a_proxy_without_events(contract: str, watcher: Watcher, world: World) -> None:
+def test_an_upgrade_shows_in_its_block_and_is_told(contract: str, watcher: Watcher, world: World) -> None:
     actions.upgrade(world, contract)
     watcher.catch_up()
     new = world.deployment.spare_implementations[contract]
     assert watcher.value("contract_implementation_approved", contract=contract, implementation=new) == 0
     events = [e for e in watcher.told("contract_upgrade") if e["contract"] == contract]
-    assert [(e["account"], e["approved"]) for e in events] == ([(new, "no")] if contract == "withdrawal_queue" else [])
+    assert [(e["account"], e["approved"]) for e in events] == [(new, "no")]
 
 
 def test_a_timed_pause_is_told_and_ends_without_an_event(watcher: Watcher, world: World) -> None:
