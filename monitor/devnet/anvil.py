@@ -37,7 +37,7 @@ class AnvilMissing(RuntimeError):
     """The anvil binary (or another of Foundry's tools) is not where npm puts it."""
 
     def __init__(self, place: Path, tool: str = "anvil") -> None:
-        super().__init__(f"{tool} is missing under {place}: run `npm ci` in the contracts folder (`make run` and `make test` do it)")
+        super().__init__(f"{tool} is missing under {place}: run `npm install` in the contracts folder (`make run` and `make test` do it)")
 
 
 class AnvilFailed(RuntimeError):

@@ -28,7 +28,7 @@ from monitor.protocols.lido.deployment import load
 
 @pytest.mark.parametrize("tool", ["anvil", "forge"])
 def test_a_missing_tool_says_how_to_get_it(tmp_path: Path, tool: str) -> None:
-    with pytest.raises(AnvilMissing, match=f"^{tool} is missing under .*: run `npm ci` in the contracts folder"):
+    with pytest.raises(AnvilMissing, match=f"^{tool} is missing under .*: run `npm install` in the contracts folder"):
         find_binary(tmp_path, tool)
 
 
