@@ -21,7 +21,7 @@ def _checksummed(text: str) -> str:
     try:
         return address(text)
     except (ValueError, TypeError):
-        raise ValueError(f"{text!r} is not an address: give 20 bytes as 0x hex, e.g. {MULTICALL3}") from None
+        raise ValueError(f"is not an address: give 20 bytes as 0x hex, e.g. {MULTICALL3}") from None
 
 
 class _Strict(BaseModel):

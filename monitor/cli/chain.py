@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from monitor.cli.failure import Failure
-from monitor.cli.logs import configure
 from monitor.devnet.anvil import AnvilFailed, AnvilMissing
 from monitor.devnet.drills import DRILLS, Ground, NotReady, Outcome, rehearse
 from monitor.devnet.embedded import FOLDER, Devnet, Embedded, drilling
@@ -26,7 +25,6 @@ def devnet(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Start the embedded chain alone: anvil, stand-ins, three endpoints, and the Slack inbox."""
-    configure()
     try:
         asyncio.run(_devnet(folder, port, store or None, with_parent))
     except (AnvilMissing, AnvilFailed) as wrong:
@@ -67,7 +65,6 @@ def drill(
     folder: Annotated[Path, typer.Option(help="The devnet's folder.")] = FOLDER,
 ) -> None:
     """Play a scripted incident on the embedded chain and see that exactly the expected alerts and pauses come."""
-    configure()
     if listed or not name:
         for each in DRILLS.values():
             typer.echo(f"{each.name:20} {each.about}")
@@ -77,10 +74,7 @@ def drill(
 
         close = nearest(name, DRILLS)
         raise Failure(f'there is no drill "{name}"' + (f'; did you mean "{close}"?' if close else "; see stakewarden drill --list"))
-    try:
-        found = Devnet.read(folder)
-    except FileNotFoundError:
-        raise Failure("no embedded chain is running here: start one with `make run`") from None
+    found = _running(folder)
     with drilling(folder) as free:
         if not free:
             raise Failure("another drill is being played: wait until it ends", code=1)
@@ -88,6 +82,20 @@ def drill(
     typer.echo(json.dumps(outcome.as_json(), indent=1) if as_json else outcome.as_text())
     if outcome.problems:
         raise typer.Exit(1)
+
+
+def _running(folder: Path) -> Devnet:
+    """The devnet of that folder. Raises Failure when there is none, or its process is gone."""
+    try:
+        found = Devnet.read(folder)
+        os.kill(found.pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        raise Failure(f"no embedded chain runs in {folder}: start one with `make run`") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise Failure(
+            f"{folder / 'devnet.json'} cannot be used ({type(error).__name__}): start the embedded chain anew with `make run`"
+        ) from None
+    return found
 
 
 def _played(name: str, found: Devnet, quiet: bool) -> Outcome:

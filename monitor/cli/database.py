@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from monitor.cli.failure import Failure
-from monitor.cli.logs import configure
-from monitor.cli.run import read
+from monitor.cli.run import location
 from monitor.cli.where import settings_file
 from monitor.service.replay import replay_journal
 from monitor.store import Store, StoreError
@@ -41,16 +43,12 @@ def check(settings: SettingsOption = None) -> None:
 def backup(path: Annotated[Path, typer.Argument(help="A new file.")], settings: SettingsOption = None) -> None:
     """Copy a SQLite database while it is used."""
     with _store(settings) as store:
-        try:
-            store.backup(path)
-        except StoreError as wrong:
-            raise Failure(str(wrong), code=1) from None
+        store.backup(path)
         typer.echo(f"{store.where} was copied to {path}")
 
 
 def replay(settings: SettingsOption = None) -> None:
     """Judge the recorded frames again and see that the same transitions come out, byte for byte."""
-    configure()
     with _store(settings) as store, store.read() as unit:
         found = replay_journal(unit)
     for line in found.differences:
@@ -62,8 +60,15 @@ def replay(settings: SettingsOption = None) -> None:
         raise typer.Exit(1)
 
 
-def _store(settings: Path | None) -> Store:
+@contextmanager
+def _store(settings: Path | None) -> Iterator[Store]:
+    """The database of the settings; what goes wrong with it, at any time, ends the command with one line."""
     try:
-        return Store.open(read(settings_file(settings)).store.location())
+        with Store.open(location(settings_file(settings))) as store:
+            try:
+                yield store
+            except DBAPIError as error:
+                said = str(error.orig).splitlines()[0]
+                raise Failure(f"store {store.where}: {said}; `stakewarden db check` says whether its schema fits", code=1) from None
     except StoreError as wrong:
         raise Failure(str(wrong), code=1) from None

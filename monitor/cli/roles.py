@@ -65,15 +65,26 @@ def approve(
         if failed:
             raise Failure(f"not approved: {', '.join(failed)} could not be read at block {stamp.number}; try again", code=1)
         differences = baseline.diff(_approved(config, source), held)
-        text = path.read_text("utf-8") if path.exists() else ""
         try:
+            text = path.read_text("utf-8") if path.exists() else ""
             new = baseline.approve(text, config.network.chain_id, source.name, held, note, who or getpass.getuser(), datetime.now(UTC))
         except (BadEntry, ValueError) as wrong:
             raise Failure(str(wrong)) from None
-        path.write_text(new, "utf-8")
+        _write(path, new)
         for d in differences:
             typer.echo(_line(d))
         typer.echo(f"{path}: {len(differences)} differences approved, as of block {stamp.number} ({stamp.hash})")
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing: half a baseline would approve nobody."""
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, "utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise Failure(f"{path}: cannot be written ({error.strerror}): check path and mode", code=1) from None
 
 
 def _sources(config: Settings) -> list[ProtocolSources]:
@@ -84,10 +95,10 @@ def _sources(config: Settings) -> list[ProtocolSources]:
 
 
 def _approved(config: Settings, source: ProtocolSources) -> Approved:
+    if not config.rules.baseline.exists():
+        return {}  # nothing was approved yet: `roles approve` makes the file
     try:
         return baseline.load(config.rules.baseline).of(config.network.chain_id, source.name)
-    except FileNotFoundError:
-        return {}
     except BadEntry as wrong:
         raise Failure(str(wrong)) from None
 

@@ -54,6 +54,8 @@ def test(
     as_json: JsonOption = False,
 ) -> None:
     """Run unit tests of rules, as promtool does, by the judge that runs live."""
+    if missing := [str(p) for p in paths or [TESTS] if not p.exists()]:
+        raise Failure(f"there is no {', '.join(missing)}: name test files or folders")
     files = [f for p in paths or [TESTS] for f in (sorted([*p.glob("*.yaml"), *p.glob("*.yml")]) if p.is_dir() else [p])]
     if not files:
         raise Failure(f"there are no test files in {', '.join(map(str, paths or [TESTS]))}")

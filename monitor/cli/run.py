@@ -66,6 +66,14 @@ def read(path: Path) -> Settings:
         raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
 
 
+def location(path: Path) -> str:
+    """The database of a settings file. Raises Failure."""
+    try:
+        return read(path).store.location()
+    except BadSettings as wrong:
+        raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
+
+
 def serve(parts: Parts, greeting: str = "") -> None:
     """Run until told to stop. Raises Failure when it cannot start."""
     try:

@@ -17,7 +17,7 @@ def _checksummed(text: str) -> str:
     try:
         return address(text)
     except (ValueError, TypeError):
-        raise ValueError(f"{text!r} is not an address: give 20 bytes as 0x hex") from None
+        raise ValueError("is not an address: give 20 bytes as 0x hex") from None
 
 
 AddressText = Annotated[str, AfterValidator(_checksummed)]

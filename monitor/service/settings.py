@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from monitor.catalogue.catalogue import nearest
 from monitor.chain.settings import NetworkSettings
@@ -116,7 +116,10 @@ class Settings(BaseSettings):
 def load(path: Path) -> Settings:
     """Read a settings file and the environment over it. Raises BadSettings."""
     body, root = _parsed(path)
-    merged = _over(body, EnvSettingsSource(Settings)())
+    try:
+        merged = _over(body, EnvSettingsSource(Settings)())
+    except SettingsError as error:  # its text names the field; the value is in its cause
+        raise BadSettings([f"environment: {error}: lists and mappings are given as JSON"]) from None
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -133,29 +136,37 @@ def _parsed(path: Path) -> tuple[dict[str, Any], yaml.Node | None]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         body = yaml.safe_load(text)
+        twice = [f"{path}:{key.start_mark.line + 1}: {key.value!r} is written twice" for key in _repeated(root)]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise BadSettings([f"{path}{place}: not YAML: {getattr(error, 'problem', error)}"]) from None
+    except (ValueError, RecursionError) as error:  # a date that does not exist; an anchor inside itself
+        raise BadSettings([f"{path}: a value cannot be read ({error}): put texts into quotes"]) from None
     if not isinstance(body, dict):
         raise BadSettings([f"{path}: must be a mapping with network, protocols, ..."])
-    twice = [f"{path}:{key.start_mark.line + 1}: {key.value!r} is written twice" for key in _repeated(root)]
     if twice:
         raise BadSettings(twice)
     return body, root
 
 
-def _repeated(node: yaml.Node | None) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield key
-            seen.add(key.value)
-            yield from _repeated(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _repeated(item)
+def _repeated(root: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Keys that a mapping has twice; PyYAML would take the last. An anchor may stand inside itself, so each node is visited once."""
+    todo, visited = [root], set[int]()
+    while todo:
+        node = todo.pop()
+        if node is None or id(node) in visited:
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    yield key
+                seen.add(key.value)
+                todo.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            todo += node.value
 
 
 def _over(below: Any, above: Any) -> Any:

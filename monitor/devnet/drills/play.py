@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import httpx
+
 from monitor.devnet.drills.ground import Ground, NotReady
+from monitor.devnet.rpc import RpcError
+from monitor.devnet.transactions import TransactionFailed
 
 Pauser = Literal["sentinel", "guardian"]
 SETTLE_BLOCKS = 3
@@ -70,17 +75,33 @@ def rehearse(drill: Drill, ground: Ground, say: Callable[[str], object]) -> Outc
     outcome = Outcome(drill.name)
     say(f"{drill.name}: {drill.about}")
     try:
-        outcome.block = drill.act(ground)
-        outcome.timeline.append((time.time(), f"condition true at block {outcome.block}"))
-        say(f"done at block {outcome.block}; waiting for {_listed(drill)}")
-        _wait_for(drill, ground, before, outcome)
-        _settle(ground)
+        with _told_if_it_fails(outcome, "the drill could not be played to its end"):
+            _act(drill, ground, before, outcome, say)
     finally:
         say("putting everything right again ...")
-        drill.undo(ground)
-    _wait_for_the_end(drill, ground, before, outcome)
-    _compare(drill, ground, before, outcome)
+        with _told_if_it_fails(outcome, "not everything was put right again, start the embedded chain anew"):
+            drill.undo(ground)
+    with _told_if_it_fails(outcome, "what came of it could not be read"):
+        _wait_for_the_end(drill, ground, before, outcome)
+        _compare(drill, ground, before, outcome)
     return outcome
+
+
+def _act(drill: Drill, ground: Ground, before: _Before, outcome: Outcome, say: Callable[[str], object]) -> None:
+    outcome.block = drill.act(ground)
+    outcome.timeline.append((time.time(), f"condition true at block {outcome.block}"))
+    say(f"done at block {outcome.block}; waiting for {_listed(drill)}")
+    _wait_for(drill, ground, before, outcome)
+    _settle(ground)
+
+
+@contextlib.contextmanager
+def _told_if_it_fails(outcome: Outcome, what: str) -> Iterator[None]:
+    """A chain, an endpoint or a service that does not do its part is a problem of the drill, told like any other."""
+    try:
+        yield
+    except (TimeoutError, httpx.HTTPError, RpcError, TransactionFailed) as error:
+        outcome.problems.append(f"{what}: {str(error) or type(error).__name__}")
 
 
 # ---------------------------------------------------------------- before
