@@ -1,18 +1,22 @@
 """The lease: one process of several acts. Time is the database's, so clocks of machines need not agree.
 
-A lease is taken when there is none or when it is over; each taking raises the epoch. What a holder commits is fenced: the
-row is locked in the same transaction and must still be the holder's, so a process that slept cannot act as leader.
+A lease is taken when there is none, when it is over, or when its holder was a process of this very machine that has certainly
+ended, so that a restart after a crash need not wait. Each taking raises the epoch. What a holder commits is fenced: the row is
+locked in the same transaction and must still be the holder's, so a process that slept cannot act as leader.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Double, func, select, update
+from sqlalchemy import ColumnElement, Double, and_, func, or_, select, update
 from sqlmodel import col
 
 from monitor.store.columns import insert
@@ -39,23 +43,52 @@ class Lease:
 
 
 def new_owner() -> str:
-    """A name for this process that no other has: host, process id and a random part."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    """A name for this process that no other has: host, process id, a random part, and the place in which the process id has its meaning."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}:{_place()}"
 
 
 def acquire(store: Store, name: str, owner: str, seconds: float) -> Lease | None:
-    """Take the lease if it is free or over; None while another holds it (or ``owner`` itself: then renew)."""
+    """Take the lease if it is free or over, or its holder is dead; None while another holds it (or ``owner`` itself: then renew)."""
     with store.begin() as unit:
         row = insert(unit, LeaseRow).values(name=name, owner="", epoch=0, expires_at=0.0)
         unit.conn.execute(row.on_conflict_do_nothing(index_elements=["name"]))
         now = database_time(unit)
+        free = col(LeaseRow.expires_at) <= now
+        held = unit.conn.execute(select(col(LeaseRow.owner), col(LeaseRow.epoch)).where(col(LeaseRow.name) == name)).one()
+        if is_dead(held.owner):
+            free = or_(free, and_(col(LeaseRow.owner) == held.owner, col(LeaseRow.epoch) == held.epoch))
         taken = unit.conn.execute(
             update(LeaseRow)
-            .where(col(LeaseRow.name) == name, col(LeaseRow.expires_at) <= now)
+            .where(col(LeaseRow.name) == name, free)
             .values(owner=owner, epoch=col(LeaseRow.epoch) + 1, expires_at=now + seconds)
             .returning(col(LeaseRow.epoch), col(LeaseRow.expires_at))
         ).one_or_none()
     return None if taken is None else Lease(name, owner, taken.epoch, seconds, taken.expires_at)
+
+
+def is_dead(owner: str) -> bool:
+    """Whether the process of that name has certainly ended. False when it lives, when its number is in use again, and when nobody can say."""
+    parts = owner.rsplit(":", 3)
+    if len(parts) != 4 or not _place() or parts[3] != _place() or not parts[1].isdecimal():
+        return False
+    try:
+        os.kill(int(parts[1]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@cache
+def _place() -> str:
+    """Where a process id means the same process: this start of this kernel, and this namespace of process ids (containers have their
+    own, perhaps under equal host names). Empty when the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return hashlib.sha256(f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()).hexdigest()[:12]
+    except OSError:
+        return ""
 
 
 def renew(store: Store, lease: Lease) -> Lease:

@@ -87,6 +87,47 @@ def test_released_lease_is_free_at_once_and_its_owner_is_fenced(store: Store) ->
     assert second.epoch == 2
 
 
+def _named(results: multiprocessing.Queue[str], url: str, end: bool) -> None:
+    """Take the lease for an hour under this process's own name; then end, or stay until killed."""
+    with Store.open(url) as store:
+        owner = lease.new_owner()
+        assert lease.acquire(store, "lead", owner, 3600) is not None
+        results.put(owner)
+    if not end:
+        time.sleep(60)
+
+
+def test_after_a_kill_a_restart_on_the_same_machine_does_not_wait(store: Store, store_url: str) -> None:
+    results: multiprocessing.Queue[str] = context.Queue()
+    leader = context.Process(target=_named, args=(results, store_url, False))
+    leader.start()
+    try:
+        owner = results.get(timeout=20)
+        assert not lease.is_dead(owner)
+        assert lease.acquire(store, "lead", "b", 30) is None, "the holder lives"
+    finally:
+        leader.kill()
+        leader.join(10)
+    held = lease.acquire(store, "lead", "b", 30)
+    assert held is not None
+    assert held.epoch == 2
+
+
+def test_only_a_process_that_has_certainly_ended_is_dead(store: Store, store_url: str) -> None:
+    results: multiprocessing.Queue[str] = context.Queue()
+    leader = context.Process(target=_named, args=(results, store_url, True))
+    leader.start()
+    owner = results.get(timeout=20)
+    leader.join(10)
+    assert lease.is_dead(owner)
+    host, pid, random, place = owner.split(":")
+    assert not lease.is_dead(f"{host}:{pid}:{random}:{place[::-1]}"), "a process id of another container or machine says nothing"
+    assert not lease.is_dead(f"{host}:{pid}:{random}"), "nor that of an owner who does not say where it is from"
+    assert not lease.is_dead(f"{host}:1:{random}:{place}"), "its number is in use again: wait for the end of the lease"
+    assert not lease.is_dead(f"{host}:{10**30}:{random}:{place}")
+    assert not lease.is_dead("")
+
+
 def test_takeover_waits_for_a_commit_that_was_fenced_in_time(store: Store) -> None:
     """Between the fence and the commit nobody can take over: else two leaders' commits could interleave."""
     held = lease.acquire(store, "lead", "a", 30)
