@@ -150,13 +150,16 @@ class Embedded:
                     "channel": CHANNEL,
                     "base_url": self.inbox.base_url,
                     "timeout_seconds": 5,
-                    "settle_seconds": 5,
+                    "settle_seconds": 3,
+                    "posts_a_second": 20,
                 }
             ],
             "guardian": {
                 "contract": contracts["guardian"],
                 "targets": [{"name": "vault", "address": contracts["vault"]}],
                 "key": {"key_file": str(folder / "sentinel.key")},
+                # Blocks come every second here: as much time as 10 blocks of mainnet.
+                "max_age_blocks": 120,
                 "bump_after_seconds": 6,
                 "poll_seconds": 0.5,
             },
