@@ -14,7 +14,7 @@ groups:
   - name: queue
     rules:
       - alert: QueueFlood
-            expr: queue_unfinalised_ether{protocol="lido"} > 1000
+        expr: queue_unfinalised_ether{protocol="lido"} > 1000
         labels:
           severity: page
           zone: deposit
