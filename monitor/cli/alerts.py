@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from monitor.alerts import BadRoutes, Book, CommandRefused, active_silences, load_routes, open_incidents
 from monitor.cli.failure import Failure
-from monitor.cli.run import read
+from monitor.cli.run import location, read
 from monitor.cli.where import settings_file
 from monitor.model import Acknowledge, Silence
 from monitor.store import Store, StoreError, Unit
@@ -113,10 +114,14 @@ def end(
 
 def _with_store(settings: Path | None, work: Callable[[Book, Unit], T], *, write: bool = True) -> T:
     """Run ``work`` in one transaction of the service's database. Raises Failure."""
-    config = read(settings_file(settings))
+    path = settings_file(settings)
+    config = read(path)
     try:
         book = Book(load_routes(config.rules.routes, [r.name for r in config.receivers]))
-        with Store.open(config.store.location()) as store, store.begin() if write else store.read() as unit:
+        with Store.open(location(path)) as store, store.begin() if write else store.read() as unit:
             return work(book, unit)
+    except DBAPIError as error:
+        said = str(error.orig).splitlines()[0]
+        raise Failure(f"the database of {path}: {said}; `stakewarden db check` says whether its schema fits", code=1) from None
     except (StoreError, CommandRefused, BadRoutes) as wrong:
         raise Failure(str(wrong), code=1) from None

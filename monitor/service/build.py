@@ -16,7 +16,7 @@ from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.policy import BadPolicy, Policy, load_policy
 from monitor.guardian.responses import Responses
-from monitor.model import Collector
+from monitor.model import Collector, Refused
 from monitor.protocols import lido
 from monitor.protocols.entries import BadEntry
 from monitor.protocols.lido import deployment
@@ -56,7 +56,7 @@ def build(settings: Settings) -> Parts:
     signer = _signer(settings)
     made = (*_collectors(settings, sources), *_guardian(settings, signer))
     ruleset = load_rules(settings)
-    receivers = tuple(SlackReceiver(r) for r in settings.receivers)
+    receivers = _receivers(settings)
     book = Book(_routes(settings))
     responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
     uncovered = tuple(line for source in sources for line in source.uncovered)
@@ -121,6 +121,16 @@ def _signer(settings: Settings) -> Signer | None:
         return load_signer(settings.guardian.key)
     except KeyProblem as wrong:
         raise BadSettings([f"guardian.key: {wrong}"]) from None
+
+
+def _receivers(settings: Settings) -> tuple[SlackReceiver, ...]:
+    """Each with a token that could be one; whether Slack takes it is asked at the start."""
+    for number, receiver in enumerate(settings.receivers):
+        try:
+            receiver.secret()
+        except Refused as wrong:
+            raise BadSettings([f"receivers.{number}: {wrong}"]) from None
+    return tuple(SlackReceiver(r) for r in settings.receivers)
 
 
 def _routes(settings: Settings) -> Routes:

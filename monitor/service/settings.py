@@ -57,8 +57,8 @@ class StoreSettings(_Strict):
 
     url: SecretStr | None = None
     url_file: Path | None = None
-    raw_days: float = Field(default=7, gt=0)
-    thinned_days: float = Field(default=90, gt=0)
+    raw_days: float = Field(default=7, ge=0.01)
+    thinned_days: float = Field(default=90, ge=0.01)
     lease_seconds: float = Field(default=10, ge=1, le=300)
     """How long a dead process keeps others from acting."""
 
@@ -66,6 +66,12 @@ class StoreSettings(_Strict):
     def _one_url(self) -> StoreSettings:
         if self.url is not None and self.url_file is not None:
             raise ValueError("give either url or url_file")
+        return self
+
+    @model_validator(mode="after")
+    def _thinned_after_raw(self) -> StoreSettings:
+        if self.thinned_days < self.raw_days:
+            raise ValueError("thinned_days is less than raw_days: thinned frames are what is kept after the raw ones")
         return self
 
     def location(self) -> str:

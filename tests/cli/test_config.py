@@ -50,6 +50,8 @@ def test_good_settings_are_fine_and_say_what_is_there(stakewarden: Run, tmp_path
         ("store.url", f"{CANARY}", ["the URL cannot be read", "sqlite:///path"]),
         ("store.url_file", "also", ["store: give either url or url_file"]),
         ("receivers.0.token", CANARY, ["receivers.0: give the bot token either as token", "or as token_file"]),
+        ("receivers.0.token_file", "nowhere.token", ["receivers.0: the token file nowhere.token cannot be read", "check its path"]),
+        ("store.raw_days", 100, ["thinned_days is less than raw_days"]),
         ("receivers.0.chanel", "C1", ["receivers.0.chanel: is not a setting", 'did you mean "channel"?']),
         ("guardian.contract", KEY, ["guardian.contract: is not an address", "guardian.targets: is required"]),
         ("guardian.key", {"env": KEY}, ["guardian.key.env: "]),
