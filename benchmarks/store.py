@@ -2,25 +2,29 @@
 """What a judged block costs in the store: ``python -m benchmarks.store [URL]`` (without a URL: a SQLite file of its own).
 
 Commit time is from begin to a durable commit. Bytes a sample count the frames' blobs with their rows' other columns left
-out; the size of the whole file per block is printed beside it.
+out; the growth of the whole database per block stands beside it.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import text
 
+from benchmarks.figures import Report
 from monitor.model import BlockStamp, Frame, Hash, Layout, Ok, Series, Slot, labels
 from monitor.store import JudgedEntry, Store, journal
 
 Rows = Iterator[NDArray[np.float64]]
+BARE_ROWS, BARE_BLOCKS = 12, 200
 
 
 def stamp(number: int) -> BlockStamp:
@@ -51,8 +55,8 @@ def noise(count: int, rng: np.random.Generator) -> Rows:
         yield rng.integers(0, 2**63, count, dtype=np.uint64).view(np.float64)
 
 
-def measure(store: Store, name: str, first: int, blocks: int, frames: int, count: int, rows: Rows) -> None:
-    """Commit ``blocks`` entries of ``frames`` frames that share ``count`` series; print the figures."""
+def measure(report: Report, part: str, store: Store, name: str, first: int, blocks: int, frames: int, count: int, rows: Rows) -> None:
+    """Commit ``blocks`` entries of ``frames`` frames that share ``count`` series."""
     scopes = [labels(scope=f"{name} {i}") for i in range(frames)]
     each = count // frames
     layouts = [Layout(Series("bench_value", labels(scope=str(i), member=f"m{n}")) for n in range(each)) for i in range(frames)]
@@ -70,11 +74,11 @@ def measure(store: Store, name: str, first: int, blocks: int, frames: int, count
         took.append((time.perf_counter() - start) * 1000)
         busy += (time.process_time() - cpu) * 1000
     samples = blocks * frames * each
-    p50, p99 = np.percentile(took[1:], [50, 99])
-    print(
-        f"{count:>6} series in {frames:>2} frames, {name:<10}: commit p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  CPU {busy / blocks:5.2f} ms  first {took[0]:6.1f} ms;"
-        f"  {(blob_bytes(store) - before) / samples:5.2f} bytes a sample, {(store_bytes(store) - began) / blocks / 1000:7.1f} kB a block"
-    )
+    what = f"{count:,} series, {name.replace('_', ' ')}"
+    report.spread(part, f"{what}: commit", took[1:], "ms", note=f"{frames} frames; the first block {took[0]:.0f} ms")
+    report.add(part, f"{what}: CPU of it", busy / blocks, "ms")
+    report.add(part, f"{what}: blobs", (blob_bytes(store) - before) / samples, "bytes a sample")
+    report.add(part, f"{what}: database", (store_bytes(store) - began) / blocks / 1000, "kB a block")
 
 
 def blob_bytes(store: Store) -> int:
@@ -93,35 +97,57 @@ def store_bytes(store: Store) -> int:
         return int(unit.conn.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
-def read_back(store: Store) -> None:
+def read_back(report: Report, part: str, store: Store) -> None:
     start, count = time.perf_counter(), 0
     with store.read() as unit:
         for frame in journal.load_frames(unit, 0):
             count += len(frame.values)
     seconds = time.perf_counter() - start
-    print(f"read back {count} samples in {seconds:.2f} s: {count / seconds / 1e6:.1f} million a second")
+    report.add(part, "reading back", count / seconds / 1e6, "million samples a second", note=f"{count:,} samples")
 
 
-def run(url: str) -> None:
+def bare(report: Report, part: str, folder: Path) -> None:
+    """The floor: rows of a small block's size, written by SQLite's driver alone, with and without waiting for the disk."""
+    rows = [(rank, b"x" * 60) for rank in range(BARE_ROWS)]
+    for durable in ("OFF", "FULL"):
+        with closing(sqlite3.connect(folder / f"bare-{durable}.db", isolation_level=None)) as conn:
+            conn.execute("PRAGMA journal_mode=WAL")
+            conn.execute(f"PRAGMA synchronous={durable}")
+            conn.execute("CREATE TABLE frame (seq INTEGER, rank INTEGER, data BLOB, PRIMARY KEY (seq, rank))")
+            took = [_bare_block(conn, seq, rows) for seq in range(BARE_BLOCKS)]
+        name = "bare SQLite, commit on the disk" if durable == "FULL" else "bare SQLite, not waiting for the disk"
+        report.add(
+            part, f"{name}, p50", float(np.median(took)), "ms", note=f"{BARE_ROWS} rows by the driver alone: what no store can go below"
+        )
+
+
+def _bare_block(conn: sqlite3.Connection, seq: int, rows: list[tuple[int, bytes]]) -> float:
+    start = time.perf_counter()
+    conn.execute("BEGIN IMMEDIATE")
+    conn.executemany("INSERT INTO frame VALUES (?, ?, ?)", [(seq, *row) for row in rows])
+    conn.execute("COMMIT")
+    return (time.perf_counter() - start) * 1000
+
+
+def run(report: Report, part: str, url: str) -> None:
+    """A few hundred series, as a protocol has them, and as many as a network's operators might."""
     rng = np.random.default_rng(1)
     with Store.open(url) as store:
         store.migrate()
-        print(f"store: {store.engine.dialect.name}, every commit durable")
         first = 1
         for frames, count, blocks in ((12, 300, 300), (4, 32_000, 100)):
             for make in (few_change, all_drift, noise):
-                measure(store, make.__name__, first, blocks, frames, count, make(count, rng))
+                measure(report, part, store, make.__name__, first, blocks, frames, count, make(count, rng))
                 first += blocks
-        read_back(store)
+        read_back(report, part, store)
 
 
 def main() -> None:
     """Run on the URL of the command line, or on a file of our own that is removed again."""
-    if len(sys.argv) > 1:
-        run(sys.argv[1])
-        return
+    report = Report()
     with tempfile.TemporaryDirectory() as directory:
-        run(f"sqlite:///{Path(directory) / 'bench.db'}")
+        run(report, "store", sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{Path(directory) / 'bench.db'}")
+    print(report.as_text())
 
 
 if __name__ == "__main__":
