@@ -64,6 +64,10 @@ class Ground:
         channels = self._http.get(f"{self.devnet.inbox}/inbox").json()["channels"]
         return [message for channel in channels for message in channel["messages"]]
 
+    def rejected(self) -> list[dict[str, Any]]:
+        """Requests that Slack would have refused."""
+        return list(self._http.get(f"{self.devnet.inbox}/inbox").json()["rejected"])
+
     def head(self) -> int:
         """Number of the chain's newest block."""
         return self.world.anvil.head()[0]
