@@ -70,6 +70,7 @@ def view(
         pauses=kept["pauses"],
         deliveries=kept["deliveries"],
         transitions=kept["transitions"],
+        rule_errors=tuple(f"{v.rule}: {v.error}" for v in progress.verdicts if v.error is not None),
         rules=0 if pipeline is None else len(pipeline.setup.ruleset),
     )
 
@@ -192,7 +193,7 @@ def _readiness(pipeline: Pipeline, at: Moment) -> Iterable[ReadinessView]:
         of = dict(row)
         said = why.get(of["target"], {}).get(of["by"], {})
         failing = tuple(f"{check}: {reason}" for check, reason in said.items())
-        yield ReadinessView(of["target"], of["by"], bool(value) and is_known, failing if is_known else ("not known", *failing))
+        yield ReadinessView(of["target"], of["by"], bool(value) if is_known else None, failing)
 
 
 def _endpoint(health: EndpointHealth) -> EndpointView:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from monitor.web.exposition import Sample, exposition
+from monitor.web.exposition import Sample, exposition, number_text
 from monitor.web.page import render
 from monitor.web.view import StatusView
 
@@ -42,7 +44,7 @@ def app(face: Face) -> Starlette:
 
     async def status(_: Request) -> Response:
         return Response(
-            orjson.dumps(asdict(await face.status()), default=_plain, option=orjson.OPT_NON_STR_KEYS),
+            _json(_finite(asdict(await face.status()))),
             media_type="application/json",
             headers=HEADERS,
         )
@@ -67,6 +69,23 @@ def app(face: Face) -> Starlette:
             Route("/metrics", metrics),
         ]
     )
+
+
+def _finite(status: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity and no NaN: as null they would read as unknown, so they are text, as Prometheus writes them."""
+    for shown in (*status["series"], *status["alerts"]):
+        value = shown["value"]
+        if value is not None and not math.isfinite(value):
+            shown["value"] = number_text(value)
+    return status
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    """orjson takes 64 bits at most, and one endpoint's word is enough for a head of 256: then the slower writer does it."""
+    try:
+        return orjson.dumps(body, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return json.dumps(body, default=_plain).encode("ascii")
 
 
 def _plain(value: Any) -> Any:

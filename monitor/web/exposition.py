@@ -31,7 +31,7 @@ def exposition(samples: Iterable[Sample]) -> str:
             lines.append(f"# TYPE {s.name} {s.kind}")
             last = s.name
         pairs = ",".join(f'{k}="{_escape(v, quote=True)}"' for k, v in s.labels)
-        lines.append(f"{s.name}{{{pairs}}} {_number(s.value)}" if pairs else f"{s.name} {_number(s.value)}")
+        lines.append(f"{s.name}{{{pairs}}} {number_text(s.value)}" if pairs else f"{s.name} {number_text(s.value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -40,7 +40,8 @@ def _escape(text: str, quote: bool = False) -> str:
     return text.replace('"', r"\"") if quote else text
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A float as Prometheus writes it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

@@ -60,11 +60,11 @@ class CollectorView:
 
 @dataclass(frozen=True, slots=True)
 class ReadinessView:
-    """Whether a pause of the target would work now: each condition, with the reason for those that fail."""
+    """Whether a pause of the target would work now (None: unknown): each condition, with the reason for those that fail."""
 
     target: str
     by: str
-    ready: bool
+    ready: bool | None
     failing: tuple[str, ...]
 
 
@@ -86,5 +86,7 @@ class StatusView:
     transitions: tuple[Mapping[str, Any], ...] = ()
     pauses: tuple[Mapping[str, Any], ...] = ()
     deliveries: Mapping[str, Any] = field(default_factory=dict)
+    rule_errors: tuple[str, ...] = ()
+    """Rules that could not be judged at this moment, with the reason."""
     rules: int = 0
     """How many rules are loaded."""

@@ -1,0 +1,1 @@
+"""The page, health, readiness and metrics."""

@@ -1,0 +1,114 @@
+"""Views to render: an ordinary night, and one that strangers wrote."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from monitor.web.view import AlertView, CollectorView, EndpointView, ReadinessView, SeriesView, StatusView
+
+ACCOUNT = "0x" + "Aa" * 20
+TX = "0x" + "cd" * 32
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e\x00"
+"""What a token's name, a revert reason or a contract's text may be."""
+
+EMPTY = StatusView("chain 1", None, None, None, ("no block was judged yet",))
+
+
+def incident(name: str, closed: float | None, error: str | None = None) -> dict[str, Any]:
+    return {
+        "id": "1",
+        "group": {"alertname": name},
+        "opened_at": 1_700_000_000.5,
+        "closed_at": closed,
+        "outcome": None if closed is None else "resolved",
+        "alerts": [{"labels": {"alertname": name}}],
+        "messages": [{"receiver": "slack", "state": "owed" if error else "sent", "error": error}],
+    }
+
+
+def pause(state: str, note: str | None) -> dict[str, Any]:
+    return {
+        "target": "vault", "state": state, "mode": "automatic", "decided_at": 1_700_000_001.0, "rule": "lido/lido-accounting/LidoShareRateDrift",
+        "reason": "The share rate may change in an oracle report only. When it drifts without one, shares were minted without ether.",
+        "note": note, "mined_number": 18_999_003 if state == "verified" else None, "mined_tx": TX if state == "verified" else None,
+    }  # fmt: skip
+
+
+NIGHT = StatusView(
+    network="chain 1",
+    block=18_999_002,
+    timestamp=1_700_000_000,
+    judged_at=1_700_000_000.3,
+    problems=("blind on oracle protocol=lido",),
+    alerts=(
+        AlertView(
+            "LidoRoleGrantedUnapproved", "firing", "page",
+            {"alertname": "LidoRoleGrantedUnapproved", "account": ACCOUNT, "contract": "withdrawal_queue", "role": "FINALIZE_ROLE", "tx": TX},
+            f"FINALIZE_ROLE on withdrawal_queue was granted to {ACCOUNT}, which nobody approved",
+            1.0, 18_999_000, 1_699_999_976, 24, None, "docs/runbooks/lido.md#lidorolegrantedunapproved",
+        ),
+        AlertView(
+            "LidoQueueFlood", "pending", "ticket", {"alertname": "LidoQueueFlood", "protocol": "lido"},
+            "1.2% of all stETH waits for withdrawal, more than can be paid now", 0.012, None, 1_699_999_990, 10, 18_999_001,
+            "docs/runbooks/lido.md#lidoqueueflood",
+        ),
+    ),
+    series=(
+        SeriesView("queue_unfinalized_ether", {"protocol": "lido"}, 123_456.789, "ether"),
+        SeriesView("queue_claimable_ether", {"protocol": "lido"}, 0.0, "ether"),
+        SeriesView("queue_coverage_ratio", {"protocol": "lido"}, None, "ratio"),
+        SeriesView("oracle_quorum", {"oracle": "accounting_oracle", "protocol": "lido"}, math.inf, "count"),
+        SeriesView("oracle_report_timestamp_seconds", {"oracle": "accounting_oracle", "protocol": "lido"}, 1_699_950_000.0, "timestamp"),
+        *(SeriesView("role_holder", {"account": ACCOUNT, "approved": "yes", "contract": "withdrawal_queue", "protocol": "lido", "role": f"ROLE_{i:03}"}, 1.0, "bool") for i in range(50)),
+    ),
+    endpoints=(
+        EndpointView("alpha", "alpha", True, 18_999_002, 0, 3, 0, ""),
+        EndpointView("bravo", "another company", True, 18_999_001, 1, 12_345, 7, "differs from the majority"),
+        EndpointView("charlie", "charlie", False, None, None, 99, 0, ""),
+    ),
+    collectors=(
+        CollectorView("oracle", "protocol=lido", "disputed", "endpoints disagree: alpha says 0x12ab, bravo says 0x98cd", 120, True),
+        CollectorView("queue", "protocol=lido", "ok", "", 0, False),
+        *(CollectorView("roles", f"contract=c{i}, protocol=lido", "ok", "", 48, False) for i in range(30)),
+        CollectorView("guardian", "target=vault", "failed", "waiting", None, True),
+    ),
+    readiness=(
+        ReadinessView("vault", "guardian", True, ()),
+        ReadinessView("vault", "sentinel", False, ("gas_money: the key has 0.0100 ether, guardian.min_balance_ether is 0.05",)),
+        ReadinessView("gate", "guardian", None, ("unknown: no majority of the endpoints",)),
+    ),
+    incidents=(incident("LidoRoleGrantedUnapproved", None, "channel_is_archived: ask an owner to unarchive it"), incident("EndpointDown", 1_700_000_100.0)),
+    pauses=(pause("verified", None), pause("failed", "mined in block 3 and reverted: the budget of the contract is used up")),
+    deliveries={"slack": {"sent": 41, "owed": 2, "dead": 1, "superseded": 7}},
+    rule_errors=("lido/lido-queue/LidoQueueFlood: two elements with equal labels",),
+    rules=33,
+)  # fmt: skip
+
+
+def hostile() -> StatusView:
+    """Every text that somebody else may have written holds markup; every number is one that trips formatting."""
+    labels = {"alertname": HOSTILE, HOSTILE: HOSTILE}
+    values = (math.nan, -math.inf, 1e300, -1e-300, 2.0**256, float(2**63), -0.0, None)
+    return StatusView(
+        network=HOSTILE,
+        block=2**256,
+        timestamp=2**256,
+        judged_at=1e300,
+        problems=(HOSTILE,),
+        alerts=tuple(
+            AlertView(HOSTILE, "firing", HOSTILE, labels, HOSTILE, math.nan if v is None else v, None, 2**70, 2**70, 2**256, HOSTILE)
+            for v in values
+        ),
+        series=tuple(SeriesView(HOSTILE, labels, v, unit) for v in values for unit in ("timestamp", "ether", HOSTILE)),
+        endpoints=(EndpointView(HOSTILE, HOSTILE, False, 2**256, -(2**64), 2**70, 2**70, HOSTILE),),
+        collectors=(
+            CollectorView(HOSTILE, HOSTILE, HOSTILE, HOSTILE, None, True),
+            CollectorView("c", HOSTILE, HOSTILE, HOSTILE, 2**70, False),
+        ),
+        readiness=(ReadinessView(HOSTILE, HOSTILE, None, (HOSTILE,)),),
+        incidents=({**incident(HOSTILE, 1e300, HOSTILE), "outcome": HOSTILE, "group": {HOSTILE: HOSTILE}}, {"closed_at": -1e300}),
+        pauses=({**pause(HOSTILE, HOSTILE), "target": HOSTILE, "rule": HOSTILE, "mined_number": 2**256, "mined_tx": HOSTILE}, {}),
+        deliveries={HOSTILE: {HOSTILE: 3}, "slack": {}},
+        rule_errors=(HOSTILE,),
+    )
