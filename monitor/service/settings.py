@@ -129,7 +129,8 @@ def load(path: Path) -> Settings:
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise BadSettings([_line(path, root, dict(e)) for e in error.errors(include_url=False, include_input=False)]) from None
+        found = [dict(e) for e in error.errors(include_url=False, include_input=False)]
+        raise BadSettings([_line(path, root, e) for e in found if not _follows(e, found)]) from None
 
 
 def _parsed(path: Path) -> tuple[dict[str, Any], yaml.Node | None]:
@@ -194,6 +195,12 @@ def _line(path: Path, root: yaml.Node | None, error: dict[str, Any]) -> str:
         close = nearest(str(where[-1]), _keys(where[:-1]))
         message = "is not a setting" + (f'; did you mean "{close}"?' if close else f"; known: {', '.join(_keys(where[:-1]))}")
     return f"{place}: {name}: {message}" if depth or where else f"{place}: {message}"
+
+
+def _follows(error: dict[str, Any], found: list[dict[str, Any]]) -> bool:
+    """Whether it is only there because of an error further in: a list is not too short, its only item is wrong."""
+    where = error["loc"]
+    return any(len(e["loc"]) > len(where) and e["loc"][: len(where)] == where for e in found)
 
 
 def _find(node: yaml.Node | None, where: list[Any]) -> tuple[yaml.Node | None, int]:

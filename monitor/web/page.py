@@ -17,7 +17,7 @@ STYLE = """
 h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}p{margin:.3rem 0}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:500;color:var(--dim);font-size:.85em}td{overflow-wrap:anywhere}td.k{white-space:nowrap;font-variant-numeric:tabular-nums}
-small,.dim{color:var(--dim)}code{font-size:.9em;overflow-wrap:anywhere}
+.wide{overflow-x:auto}small,.dim{color:var(--dim)}code{font-size:.9em;overflow-wrap:anywhere}
 .bad{color:var(--bad);font-weight:600}.warn{color:var(--warn);font-weight:600}.good{color:var(--good)}
 @media (max-width:640px){
 table,tbody,tr,td{display:block;width:100%}tr.h{display:none}tr{border-bottom:1px solid var(--line);padding:.45rem 0}
@@ -241,7 +241,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Rows of HTML that is already escaped. On a phone each row is a block, and a cell carries its column's name."""
     header = "".join(f"<th>{h}</th>" for h in head)
     body = "".join(f"<tr>{''.join(_cell(i, h, cell) for i, (h, cell) in enumerate(zip(head, row, strict=True)))}</tr>" for row in rows)
-    return f"<table><tr class=h>{header}</tr>{body}</table>"
+    return f"<div class=wide><table><tr class=h>{header}</tr>{body}</table></div>"
 
 
 def _cell(index: int, head: str, cell: str) -> str:

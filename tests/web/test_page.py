@@ -14,7 +14,7 @@ from monitor.web.view import SeriesView, StatusView
 from tests.web.views import EMPTY, NIGHT, hostile, pause
 
 TAGS = {
-    "html", "meta", "title", "style", "h1", "h2", "small", "p", "b", "table", "tr", "th", "td", "span", "br", "code",
+    "html", "meta", "title", "div", "style", "h1", "h2", "small", "p", "b", "table", "tr", "th", "td", "span", "br", "code",
 }  # fmt: skip
 
 

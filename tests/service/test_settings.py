@@ -1,0 +1,98 @@
+"""The settings file as values: precedence, places of errors, and what is never shown. Messages of the command: tests/cli."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.service.settings import BadSettings, Settings, load
+
+FILE = """\
+network:
+  execution:
+    - name: one
+      url: http://127.0.0.1:1
+protocols:
+  - name: lido
+store:
+  url: sqlite:///from-file.sqlite3
+web:
+  port: 9000
+"""
+
+
+def read(folder: Path, text: str = FILE) -> Settings:
+    path = folder / "settings.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(BadSettings) as wrong:
+        read(folder, text)
+    return [p.replace(str(folder) + "/", "") for p in wrong.value.problems]
+
+
+def test_the_file_goes_over_defaults_and_the_environment_over_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(tmp_path)
+    assert (found.web.port, found.web.host, found.network.chain_id, found.oracle_allowance_seconds) == (9000, "127.0.0.1", 1, 2700)
+    monkeypatch.setenv("STAKEWARDEN_WEB__PORT", "9001")
+    monkeypatch.setenv("STAKEWARDEN_STORE__URL", "sqlite:///from-environment.sqlite3")
+    monkeypatch.setenv("STAKEWARDEN_NETWORK__EXECUTION", '[{"name": "two", "url": "http://127.0.0.1:2"}]')
+    monkeypatch.setenv("STAKEWARDEN_GUARDIAN_KEY", "a key for `guardian pause` is no setting")
+    found = read(tmp_path)
+    assert found.web.port == 9001
+    assert found.store.location() == "sqlite:///from-environment.sqlite3"
+    assert [e.name for e in found.network.execution] == ["two"]
+
+
+def test_a_setting_may_come_from_the_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAKEWARDEN_RULES__KEEP_SECONDS", "7200")
+    assert read(tmp_path).rules.keep_seconds == 7200
+    monkeypatch.setenv("STAKEWARDEN_RULES__KEEP_SECONDS", "soon")
+    (problem,) = problems(tmp_path, FILE)
+    assert problem.startswith("settings.yaml") and "rules.keep_seconds: " in problem and "soon" not in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("port: 9000", "prot: 9000", 'settings.yaml:10: web.prot: is not a setting; did you mean "port"?'),
+        ("port: 9000", "zzz: 9000", "settings.yaml:10: web.zzz: is not a setting; known: host, port"),
+        ("port: 9000", "port: http", "settings.yaml:10: web.port: Input should be a valid integer"),
+        ("port: 9000", "port: 70000", "settings.yaml:10: web.port: Input should be less than or equal to 65535"),
+        ("  - name: lido", "  - nmae: lido", 'settings.yaml:6: protocols.0.nmae: is not a setting; did you mean "name"?'),
+        ("  - name: lido", "  - {}", "settings.yaml:6: protocols.0.name: is required"),
+        ("      url: http://127.0.0.1:1", "      url_file: nowhere", "settings.yaml:3: network.execution.0: endpoint one: cannot read url_file nowhere"),
+        ("    - name: one", "    - name: 'a b'", "settings.yaml:3: network.execution.0.name: String should match pattern"),
+        ("  url: sqlite", "  url: 7\n  url: sqlite", "settings.yaml:9: 'url' is written twice"),
+        ("web:\n  port: 9000", "web: 9000", "settings.yaml:9: web: Input should be"),
+        ("web:\n  port: 9000", "web:\n  port: 9000\nreceivers:\n  - {channel: C123, token: x}\n  - {channel: C456, token: y}", "two receivers have the same name"),
+    ],
+)  # fmt: skip
+def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in FILE
+    found = problems(tmp_path, FILE.replace(old, new))
+    assert any(said in p for p in found), found
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(tmp_path, FILE.replace("port: 9000", "prot: 1\n  hsot: x").replace("name: lido", "name: lidl"))
+    assert len(found) == 3
+
+
+def test_the_database_url_comes_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    text = FILE.replace("url: sqlite:///from-file.sqlite3", f"url_file: {secret}")
+    with pytest.raises(BadSettings, match=r"store.url_file: .*cannot be read \(FileNotFoundError\): check path and mode"):
+        read(tmp_path, text).store.location()
+    secret.write_text("postgresql://user:hunter2@host/x\n")
+    found = read(tmp_path, text)
+    assert found.store.location() == "postgresql://user:hunter2@host/x"
+    assert "hunter2" not in repr(found) and "hunter2" not in str(found.store.model_dump())
+
+
+def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
+    text = FILE.replace("http://127.0.0.1:1", "https://host/v3/canary").replace("sqlite:///from-file.sqlite3", "postgresql://u:canary@h/x")
+    assert "canary" not in repr(read(tmp_path, text))
