@@ -40,7 +40,7 @@ def test_facts_become_series() -> None:
 def test_each_gap_is_one_event_also_when_it_is_found_twice() -> None:
     frame = own_frames(FACTS, Tick(stamp(9, 1_700_000_000), 1_700_000_024))
     assert [dict(e.series.labels) for e in frame.events] == [{"first": "5", "last": "7"}, {"first": "8", "last": "8"}]
-    (declared,) = (f for f in FAMILIES if f.kind == "event")
+    (declared,) = (f for f in FAMILIES if f.name == "stakewarden_state_gap")
     assert all(
         e.series.family == declared.name and {k for k, _ in e.series.labels} == {s.name for s in declared.labels} for e in frame.events
     )
