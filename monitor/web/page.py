@@ -245,7 +245,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(index: int, head: str, cell: str) -> str:
-    plain = head in ("state", "alert", "value") or index == 0
+    plain = head in ("state", "alert") or index == 0
     kind = (
         " class=k"
         if head in ("state", "since", "value", "decided", "told", "ended", "age", "head", "pause by", "target", "endpoint", "receiver")

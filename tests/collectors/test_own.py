@@ -13,7 +13,7 @@ ENDPOINTS = (
 SCOPES = (ScopeHealth("queue", "lido", 3, True), ScopeHealth("contracts", "lido", 5, True), ScopeHealth("contracts", "lido", 200, False))
 FACTS = OwnFacts(
     ENDPOINTS, 1, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
-    [(5, 7), (5, 7), (8, 8)], {("vault", "failed"): 2},
+    gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2},
 )  # fmt: skip
 
 
