@@ -32,6 +32,10 @@ format: $(VENV)/.dev $(NODE) ## put code in shape
 bench: $(VENV)/.dev $(NODE) ## measure what the documentation claims
 	$(BIN)/python -m benchmarks
 
+prove: $(VENV)/.dev $(NODE) ## kill -9 the service fifty times during drills, on each database: nothing lost, nothing twice
+	$(BIN)/python -m tests.service.kill --kills 50 --store sqlite $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.service.kill --kills 50 --store postgresql $(if $(SEED),--seed $(SEED))
+
 pin: ## renew the pinned requirements (needs uv)
 	cd requirements && for f in runtime dev; do uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $$f.in -o $$f.txt || exit 1; done
