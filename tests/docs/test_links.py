@@ -78,5 +78,12 @@ def test_every_runbook_that_a_rule_names_is_there() -> None:
     assert len(links) > 20
 
 
+def test_alerts_that_are_named_ship() -> None:
+    shipped = {rule.name for rule in load([ROOT / "rules/packs"]).alerts}
+    for page in ("alerts", "guardian", "drills", "commands"):
+        words = re.findall(r"`((?:Lido|Guardian)[A-Z]\w+)`|alertname=\"(\w+)\"", (ROOT / f"docs/{page}.md").read_text("utf-8"))
+        assert {name for pair in words for name in pair if name} <= shipped, page
+
+
 def test_no_path_of_a_machine_is_in_the_documentation() -> None:
     assert [named(page) for page in PAGES if re.search(r"/(?:work|home|tmp)/", page.read_text("utf-8"))] == []
