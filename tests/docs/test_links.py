@@ -15,7 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 A_FILE = re.compile(r"`((?:monitor|rules|docs|tests|contracts|benchmarks|service|alerts|store)/[\w./-]*[\w-]\.(?:py|sol|yaml|md|json)|"
-                    r"(?:monitor|rules|docs|tests|contracts|benchmarks|incidents)/[\w/-]*)`")  # fmt: skip
+                    r"(?:monitor|rules|docs|tests|contracts|benchmarks)/[\w/-]*)`")  # fmt: skip
 
 
 def anchors(page: Path) -> set[str]:
