@@ -127,6 +127,7 @@ OWN = (
     gauge("stakewarden_judge_lag_blocks", "blocks", "monitor", (), "Agreed heads that wait to be judged.", fresh_for=120),
     counter("stakewarden_gap_blocks_total", "count", "monitor", (), "Blocks whose state was never read (outages longer than the endpoints' history).", fresh_for=120),
     Family("stakewarden_state_gap", "event", "count", "monitor", (LabelSpec("first", "Number of the first block of the gap."), LabelSpec("last", "Number of its last block.")), "Blocks were passed over: their state could not be had any more.", visible_for=HOUR),
+    Family("stakewarden_chain_lost", "event", "count", "monitor", (LabelSpec("block", "Number of the last block that was judged before."),), "The chain that was judged is gone, deeper than it can be rewound; all is read anew.", visible_for=6 * HOUR),
     counter("stakewarden_reorgs_total", "count", "monitor", (), "Reorganisations seen since the service started.", fresh_for=120),
     gauge("stakewarden_rule_errors", "count", "monitor", (), "Rules that could not be judged at the last block.", fresh_for=120),
     gauge("stakewarden_deliveries_owed", "count", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Messages that a receiver has not accepted yet.", fresh_for=120),

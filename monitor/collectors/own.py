@@ -50,7 +50,7 @@ class OwnFacts:
     """All that the service knows about itself at one moment. Totals count since the service started.
 
     ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing``: endpoints with the majority at the last block.
-    ``gaps``: first and last block of each gap since the moment before. ``decisions``: recent decisions about pauses by (target, outcome).
+    ``gaps``: first and last block of each gap since the moment before. ``losses``: last judged block of each chain lost since then. ``decisions``: recent decisions about pauses by (target, outcome).
     """
 
     endpoints: Sequence[EndpointFacts]
@@ -64,6 +64,7 @@ class OwnFacts:
     rule_errors: int = 0
     deliveries: Sequence[DeliveryFacts] = ()
     gaps: Sequence[tuple[int, int]] = ()
+    losses: Sequence[int] = ()
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -87,6 +88,7 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
         samples.put("guardian_pause_decisions", number, target=target, outcome=outcome)
     read_at = at.last if isinstance(at, Tick) else at
     events = [_gap(first, last, read_at) for first, last in dict.fromkeys(facts.gaps)]
+    events += [_loss(block, read_at) for block in dict.fromkeys(facts.losses)]
     return ok_frame(NAME, SCOPES[0], read_at, samples.found, events, admitted=at)
 
 
@@ -94,6 +96,11 @@ def _gap(first: int, last: int, seen: BlockStamp) -> Event:
     """A gap has no log of its own: its blocks name it, so that the same gap found again after a restart is the same event."""
     series = Series("stakewarden_state_gap", labels(first=str(first), last=str(last)))
     return Event(EventId(f"stakewarden_state_gap/{first}/{last}"), series, seen)
+
+
+def _loss(block: int, seen: BlockStamp) -> Event:
+    series = Series("stakewarden_chain_lost", labels(block=str(block)))
+    return Event(EventId(f"stakewarden_chain_lost/{block}"), series, seen)
 
 
 def _put_scopes(samples: Samples, facts: OwnFacts) -> None:

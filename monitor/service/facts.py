@@ -27,24 +27,26 @@ def fact_finder(
 ) -> Callable[[Progress, FrameWindow, Moment], OwnFacts]:
     """A function that tells the facts at a moment; the moment's own frames of collectors must be in the window already.
 
-    It takes the fresh gaps out of the progress: one moment shows them.
+    It takes the fresh gaps and losses out of the progress: one moment shows them.
     """
 
     def facts(progress: Progress, window: FrameWindow, at: Moment) -> OwnFacts:
         health = execution.health()
         gaps, progress.fresh_gaps = progress.fresh_gaps, []
+        losses, progress.fresh_losses = progress.fresh_losses, []
         return OwnFacts(
             endpoints=[_endpoint(e) for e in health],
             agreeing=len(progress.agreed),
             scopes=_scopes(collectors, window, progress, at),
             failed_frames=dict(progress.failures),
             head_age_seconds=0.0 if progress.seen_at is None else max(0.0, clock() - progress.seen_at),
-            judge_lag_blocks=progress.pending,
+            judge_lag_blocks=execution.waiting,
             gap_blocks=progress.gap_blocks,
             reorgs=progress.reorgs,
             rule_errors=sum(v.error is not None for v in progress.verdicts),
             deliveries=[DeliveryFacts(name, w.owed, w.oldest_seconds) for name, w in gauge.waiting.items()],
             gaps=gaps,
+            losses=losses,
             decisions=dict(gauge.decisions),
         )
 

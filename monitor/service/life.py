@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from monitor.alerts import Outbox, waiting
+from monitor.alerts.retention import forget as forget_incidents
 from monitor.guardian.ledger import outcomes
 from monitor.guardian.submit import KeyRefused, Submitter, WrongChain
 from monitor.model import Refused
@@ -103,6 +104,8 @@ class Service:
         self.lease = await self._acquire()
         log.info("service.leads", epoch=self.lease.epoch)
         parts, held = self.parts, self.lease
+        # What an earlier life of this process still writes must be committed before the state is read.
+        await parts.store.run(lambda _: None, held)
         before = await parts.store.look(partial(state.load, setup=parts.setup, max_bytes=parts.settings.rules.max_memory_mib << 20))
         run = partial(parts.store.run, lease=held)
         outbox = Outbox(parts.receivers, run)
@@ -133,7 +136,10 @@ class Service:
 
     async def _acquire(self) -> Lease:
         seconds = self.parts.settings.store.lease_seconds
-        self.lease = None
+        held, self.lease = self.lease, None
+        if held is not None:
+            with contextlib.suppress(LeaseLost):
+                return await asyncio.to_thread(lease.renew, self.parts.store, held)
         waits = False
         while True:
             found = await asyncio.to_thread(lease.acquire, self.parts.store, LEASE, self.owner, seconds)
@@ -175,6 +181,9 @@ class Service:
             if at is not None:
                 retention = Retention(raw=int(kept.raw_days * 86400), thinned=int(kept.thinned_days * 86400))
                 while await parts.store.run(lambda unit: prune(unit, at.timestamp, retention), held):
+                    pass
+                before = time.time() - kept.thinned_days * 86400
+                while await parts.store.run(lambda unit: forget_incidents(unit, before), held):
                     pass
 
         return {

@@ -20,10 +20,11 @@ class Progress:
     last_block: BlockStamp | None = None
     seen_at: float | None = None
     judged_at: float | None = None
-    pending: int = 0
     gap_blocks: int = 0
     fresh_gaps: list[tuple[int, int]] = field(default_factory=list)
     """First and last block of gaps that no judged moment has shown yet."""
+    fresh_losses: list[int] = field(default_factory=list)
+    """Last judged block of each chain that was lost, that no judged moment has shown yet."""
     reorgs: int = 0
     verdicts: tuple[Verdict, ...] = ()
     agreed: tuple[str, ...] = ()

@@ -58,6 +58,8 @@ class Pipeline:
             list(state.recent),
         )
         self._reorg = Reorg(rooms.slot_seconds, state.memory.orphaned)
+        if state.lost is not None and state.lost not in progress.fresh_losses:
+            progress.fresh_losses.append(state.lost)
         self._watch = reading.watched(rooms.collectors)
         self._changed: Setup | None = setup if setup.hash != state.setup.hash else None
 

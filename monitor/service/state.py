@@ -21,6 +21,8 @@ class State:
     memory: Memory
     live: Instances
     recent: tuple[BlockStamp, ...]
+    lost: int | None = None
+    """The last block of a judged chain that is gone, while nobody was told yet."""
 
 
 def load(unit: Unit, setup: Setup, max_bytes: int = 1 << 30) -> State:
@@ -37,7 +39,7 @@ def load(unit: Unit, setup: Setup, max_bytes: int = 1 << 30) -> State:
     known = dict(journal.known(unit))
     memory = Memory.from_json(known, known.pop(PIPELINE, {}))
     text = journal.instances_at(unit)
-    return State(before, window, memory, Instances.from_json(text) if text else Instances(), tuple(recent))
+    return State(before, window, memory, Instances.from_json(text) if text else Instances(), tuple(recent), replay.fresh_loss(unit))
 
 
 def _last_setup(unit: Unit) -> Setup | None:

@@ -142,6 +142,13 @@ def _check_whole(unit: Unit, first: int) -> None:
         raise Thinned(f"entries up to {thinned} are thinned by retention; replay from {thinned + 1} on, or from a backup")
 
 
+def fresh_loss(unit: Unit) -> int | None:
+    """The last judged block before the chain was lost, when nothing was judged since; else None."""
+    newest = select(col(JournalRow.kind), col(JournalRow.number)).where(col(JournalRow.kind).in_(("block", "tick", "lost")))
+    row = unit.conn.execute(newest.order_by(col(JournalRow.seq).desc()).limit(1)).one_or_none()
+    return row.number if row is not None and row.kind == "lost" else None
+
+
 def last_ruleset_text(unit: Unit) -> str | None:
     """The text of the rule set that was noted last, None in an empty journal."""
     noted = select(col(JournalRow.ruleset)).where(col(JournalRow.kind) == "rules").order_by(col(JournalRow.seq).desc()).limit(1)
