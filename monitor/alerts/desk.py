@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Double, Table, bindparam, delete, insert, or_, select, update
 
 from monitor.alerts.matchers import Matcher, all_match, parse_matcher
 from monitor.model import Labels, labels
@@ -22,6 +22,18 @@ INCIDENTS: Table = Incident.__table__  # type: ignore[attr-defined]
 MEMBERS: Table = IncidentEpisode.__table__  # type: ignore[attr-defined]
 DELIVERIES: Table = DeliveryRow.__table__  # type: ignore[attr-defined]
 SILENCES: Table = SilenceRow.__table__  # type: ignore[attr-defined]
+
+
+# Built once, since every block asks: to build such a statement takes longer than to run it.
+_OPEN_INCIDENTS = select(INCIDENTS).where(INCIDENTS.c.closed_at.is_(None)).order_by(INCIDENTS.c.id)
+_OPEN_MEMBERS = select(MEMBERS).join(INCIDENTS, INCIDENTS.c.id == MEMBERS.c.incident).where(INCIDENTS.c.closed_at.is_(None))
+_is_firing = EPISODES.c.state == "firing"
+_FIRING = select(EPISODES).where(_is_firing)
+_FIRING_OR_OPEN = select(EPISODES).where(or_(_is_firing, EPISODES.c.episode.in_(_OPEN_MEMBERS.with_only_columns(MEMBERS.c.episode))))
+_now = bindparam("now", type_=Double)
+_ACTIVE_SILENCES = (
+    select(SILENCES).where(SILENCES.c.until > _now, SILENCES.c.at <= _now, SILENCES.c.ended_by.is_(None)).order_by(SILENCES.c.id)
+)
 
 
 class Unit(Protocol):
@@ -169,14 +181,10 @@ class Desk:
     # ------------------------------------------------------------ the database
 
     def _read(self) -> None:
-        for row in self.conn.execute(select(INCIDENTS).where(INCIDENTS.c.closed_at.is_(None)).order_by(INCIDENTS.c.id)).mappings():
+        for row in self.conn.execute(_OPEN_INCIDENTS).mappings():
             self.incidents[row["id"]] = _incident(dict(row))
-        open_members = select(MEMBERS).join(INCIDENTS, INCIDENTS.c.id == MEMBERS.c.incident).where(INCIDENTS.c.closed_at.is_(None))
-        members = list(self.conn.execute(open_members).mappings()) if self.incidents else []
-        needed = EPISODES.c.state == "firing"
-        if members:
-            needed = or_(needed, EPISODES.c.episode.in_(open_members.with_only_columns(MEMBERS.c.episode)))
-        for row in self.conn.execute(select(EPISODES).where(needed)).mappings():
+        members = list(self.conn.execute(_OPEN_MEMBERS).mappings()) if self.incidents else []
+        for row in self.conn.execute(_FIRING_OR_OPEN if members else _FIRING).mappings():
             self.episodes[row["episode"]] = _episode(dict(row))
         for m in sorted(members, key=lambda m: (m["incident"], m["episode"])):
             place = Member(self.episodes[m["episode"]], m["life"], m["joined_timestamp"], m["announced"])
@@ -241,8 +249,7 @@ def pairs_text(pairs: Labels) -> str:
 
 def active_silences(conn: Connection, now: float) -> list[ActiveSilence]:
     """Silences that mute at ``now``, in a fixed order."""
-    s = SILENCES.c
-    rows = conn.execute(select(SILENCES).where(s.until > now, s.at <= now, s.ended_by.is_(None)).order_by(s.id)).mappings()
+    rows = conn.execute(_ACTIVE_SILENCES, {"now": now}).mappings()
     return [
         ActiveSilence(r["id"], tuple(parse_matcher(m) for m in json.loads(r["matchers"])), r["who"], r["until"], r["why"]) for r in rows
     ]

@@ -37,6 +37,8 @@ BASE_SECONDS = 86_400
 """No frame is written against a base that is older: so retention may delete unused bases of this age without asking anybody."""
 _WORTH = 0.6
 """A difference that is larger than this part of its base starts a new base: values drifted too far, or are noise."""
+_SMALL = 256
+"""Bytes of a difference that never start a new base: its row and its look for a layout would cost more than they save."""
 _MAX_FRAMES = 1 << 12
 
 
@@ -103,7 +105,7 @@ def _against(unit: Unit, frame: Frame) -> tuple[int | None, bytes | None]:
     if np.array_equal(base.values, row):
         return base.id, None
     delta = encode(row, base.values)
-    return (base.id, delta) if len(delta) <= _WORTH * base.size else (None, None)
+    return (base.id, delta) if len(delta) <= max(_SMALL, _WORTH * base.size) else (None, None)
 
 
 def _write_bases(unit: Unit, new: Mapping[int, tuple[Frame, Base, bytes]]) -> None:

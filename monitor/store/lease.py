@@ -12,11 +12,11 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Double, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Double, Select, and_, func, or_, select, update
 from sqlmodel import col
 
 from monitor.store.columns import insert
@@ -115,9 +115,15 @@ def fence(unit: Unit, lease: Lease) -> None:
     On PostgreSQL the row is locked FOR SHARE: a takeover waits for our commit. On SQLite the transaction holds the only
     write lock already.
     """
-    held = unit.conn.execute(select(col(LeaseRow.epoch)).where(*_ours(lease)).with_for_update(read=True)).one_or_none()
+    held = unit.conn.execute(_held(lease)).one_or_none()
     if held is None:
         raise LeaseLost(lease.name, lease.epoch, _holder(unit, lease.name))
+
+
+@lru_cache(maxsize=4)
+def _held(lease: Lease) -> Select[int]:
+    """Built once a lease: every commit is fenced, and to build it takes longer than to run it."""
+    return select(col(LeaseRow.epoch)).where(*_ours(lease)).with_for_update(read=True)
 
 
 def _ours(lease: Lease) -> tuple[ColumnElement[bool], ...]:
