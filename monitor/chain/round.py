@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -235,11 +236,9 @@ class Round:
         out = disputing if standing else {e.name for e in self._plan.network.execution}
         for question, answer in self._answers.items():
             if isinstance(answer, (Value, Reverted)):
-                out = out | {e.name for e in self._plan.network.execution if not self._with(question, e.name, answer)}
+                stands, votes = Vote(answer.data, isinstance(answer, Reverted)), self._votes[question]
+                out |= {e.name for e in self._plan.network.execution if votes.get(e.name) != stands}
         return tuple(e.name for e in self._plan.network.execution if e.name not in out)
-
-    def _with(self, question: Question, name: str, answer: Value | Reverted) -> bool:
-        return self._votes[question].get(name) == Vote(answer.data, isinstance(answer, Reverted))
 
     def _agreed_logs(self) -> tuple[Log, ...] | Failed | Disputed:
         stamps: dict[Hash, BlockStamp] = {self._plan.stamp.hash: self._plan.stamp}
@@ -258,8 +257,11 @@ class Round:
 
     def _count(self) -> None:
         """Say how each endpoint did, when all that will come has come."""
+        if not self._endpoints:
+            return
+        found = Counter(name for q, a in self._answers.items() for name in dissenters(self._votes[q], a))
         for endpoint in self._endpoints if self._questions else ():
-            differing = sum(endpoint.name in dissenters(self._votes[q], a) for q, a in self._answers.items())
+            differing = found[endpoint.name]
             if not ((self.cut_short or self._given_up) and endpoint.name not in self._answered):
                 endpoint.answered = endpoint.name in self._answered
             endpoint.dissent = differing > 0

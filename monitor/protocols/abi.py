@@ -209,9 +209,11 @@ def decode(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
         if len(data) != len(words) * _WORD:
             raise ValueError(f"({','.join(types)})")
         return tuple(_word(t, data[i * _WORD : (i + 1) * _WORD]) for i, t in enumerate(words))
+    # Most of what is nested (members, holders) is the same from block to block, and takes long to decode.
     return _decode_nested(types, data)
 
 
+@lru_cache(maxsize=1024)
 def _decode_nested(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
     try:
         values = abi_decode(types, data)
