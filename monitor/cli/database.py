@@ -11,7 +11,7 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from monitor.cli.failure import Failure
-from monitor.cli.run import location
+from monitor.cli.run import location, read
 from monitor.cli.where import settings_file
 from monitor.service.replay import replay_journal
 from monitor.store import Store, StoreError
@@ -49,8 +49,9 @@ def backup(path: Annotated[Path, typer.Argument(help="A new file.")], settings: 
 
 def replay(settings: SettingsOption = None) -> None:
     """Judge the recorded frames again and see that the same transitions come out, byte for byte."""
+    slot_seconds = read(settings_file(settings)).network.slot_seconds
     with _store(settings) as store, store.read() as unit:
-        found = replay_journal(unit)
+        found = replay_journal(unit, slot_seconds)
     for line in found.differences:
         typer.echo(line)
     typer.echo(
