@@ -109,5 +109,7 @@ def test_a_second_reorg_compares_with_what_was_announced_first() -> None:
     middle = block(11, "b")
     reorg.announced(instances(middle), [], middle)
     reorg.begin(middle, block(9), instances(middle))
+    younger = block(11, "c")
+    assert reorg.announced(instances(younger), [], younger)[1] == [], "the first orphaned branch was older than this"
     end = block(12, "c")
     assert told(reorg.announced(instances(end), [], end)[1]) == [("A", "inactive", "reorg")]

@@ -79,6 +79,12 @@ def test_a_family_of_many_series_is_cut_and_says_so() -> None:
     assert "55 series" in Seen(render(NIGHT)).text
 
 
+def test_what_is_unknown_is_never_cut_away() -> None:
+    known = [SeriesView("role_holder", {"role": f"R{i}"}, 1.0, "bool") for i in range(50)]
+    found = rows(replace(NIGHT, series=(*known, SeriesView("role_holder", {"role": "LAST"}, None, "bool"))), "role_holder")
+    assert "LAST" in found[0] and "unknown" in found[0]
+
+
 def test_a_page_at_night_says_why_a_pause_failed_a_receiver_is_stuck_and_a_rule_is_broken() -> None:
     text = Seen(render(NIGHT)).text
     assert "the budget of the contract is used up" in text
