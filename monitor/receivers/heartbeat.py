@@ -10,10 +10,11 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 log = structlog.get_logger()
 
@@ -22,25 +23,36 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class HeartbeatSettings(BaseModel):
-    """``url`` usually holds a secret in its path, so it is never shown. ``alive_seconds``: how old the last judged block may be."""
+    """Give ``url`` or ``url_file``: it usually holds a secret in its path, so it is never shown. ``alive_seconds``: how old the last judged block may be."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: SecretStr
+    url: SecretStr | None = None
+    url_file: Path | None = None
     every_seconds: float = Field(default=60.0, gt=0)
     alive_seconds: float = Field(default=120.0, gt=0)
     timeout_seconds: float = Field(default=10.0, gt=0)
 
-    @field_validator("url")
-    @classmethod
-    def _web_address(cls, value: SecretStr) -> SecretStr:
+    @model_validator(mode="after")
+    def _web_address(self) -> HeartbeatSettings:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give either url or url_file")
         try:
-            found = httpx.URL(value.get_secret_value())
+            found = httpx.URL(self.address())
         except httpx.InvalidURL:
             found = httpx.URL()
         if found.scheme not in ("http", "https") or not found.host:
             raise ValueError("the heartbeat's url must be a web address, such as https://hc.example/ping/ID")
-        return value
+        return self
+
+    def address(self) -> str:
+        """The address with its secret: for the request only. Raises ValueError when the file cannot be read."""
+        if self.url is not None:
+            return self.url.get_secret_value()
+        try:
+            return (self.url_file or Path()).read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            raise ValueError(f"url_file {self.url_file} cannot be read ({type(error).__name__}): check path and mode") from None
 
 
 @dataclass(slots=True)
@@ -78,7 +90,7 @@ class Heartbeat:
             return
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                answer = await client.get(self._settings.url.get_secret_value())
+                answer = await client.get(self._settings.address())
             failed = None if answer.is_success else f"HTTP {answer.status_code}"
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             failed = type(error).__name__  # the text of the error would hold the address
