@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -206,6 +207,8 @@ def main() -> int:
     parser.add_argument("--rounds", nargs="+", choices=sorted(DRILLS), help="these drills in turn, instead of a random order")
     parser.add_argument("--keep", type=Path, help="an empty folder for everything, kept afterwards")
     given = parser.parse_args()
+    # Told to stop, end what was started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
     print(f"{given.kills} kills on {given.store}, seed {seed}", flush=True)
     with ExitStack() as stack:

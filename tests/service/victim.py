@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from monitor.cli.__main__ import app
 from tests.service.ends import Database
 
 POLL_SECONDS = 0.002
@@ -26,23 +28,38 @@ ENDING_SECONDS = 2.0
 """The same, when the round waits for nothing else any more."""
 
 
+_context = multiprocessing.get_context("forkserver")
+# A process of its own each time, forked from a clean one that has read the program's files already: what is killed while it
+# starts then is the service itself, seldom Python's imports.
+_context.set_forkserver_preload(["monitor.cli.__main__", "tests.service.victim"])
+
+
+def serve(settings: str, log: str) -> None:
+    """What ``stakewarden run --settings`` does, with its logs at the end of a file."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    app(["run", "--settings", settings])
+
+
 class Victim:
     """``stakewarden run`` in a process of its own; only this very process is ever killed. Its logs go to ``service.log`` in the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
         self._log = folder / "service.log"
         self._said = 0
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._said = log.tell()
-            command = [sys.executable, "-m", "monitor.cli", "run", "--settings", str(self.folder / "settings.yaml")]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        self._said = self._log.stat().st_size if self._log.exists() else 0
+        self._process = _context.Process(target=serve, args=(str(self.folder / "settings.yaml"), str(self._log)))
+        self._process.start()
 
     def leads(self) -> bool:
         """Whether it said that it acts, since its start."""
+        if not self._log.exists():
+            return False
         with self._log.open("rb") as log:
             log.seek(self._said)
             return b'"service.leads"' in log.read()
@@ -50,32 +67,30 @@ class Victim:
     def kill(self) -> None:
         """SIGKILL, and wait until the process is gone. Raises RuntimeError when it had ended by itself: it must not."""
         assert self._process is not None
-        code = self._process.poll()
         self._process.kill()
-        self._process.wait()
-        if code is not None:
-            raise RuntimeError(f"the service ended by itself with {code}; its last words stand in {self._log}")
+        self._process.join()
+        if self._process.exitcode != -signal.SIGKILL:
+            raise RuntimeError(f"the service ended by itself with {self._process.exitcode}; its last words stand in {self._log}")
 
     def stop(self) -> None:
         """End it in order. Raises RuntimeError when it does not end, or not with 0."""
         assert self._process is not None
         self._process.terminate()
-        try:
-            code = self._process.wait(20)
-        except subprocess.TimeoutExpired:
+        self._process.join(20)
+        if self._process.exitcode is None:
             self._process.kill()
-            self._process.wait()
-            raise RuntimeError("the service did not end within 20 s of SIGTERM") from None
-        if code != 0:
-            raise RuntimeError(f"the service ended with {code}")
+            self._process.join()
+            raise RuntimeError("the service did not end within 20 s of SIGTERM")
+        if self._process.exitcode != 0:
+            raise RuntimeError(f"the service ended with {self._process.exitcode}")
 
     def __enter__(self) -> Victim:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+            self._process.join()
 
 
 @dataclass(frozen=True)
@@ -126,8 +141,8 @@ PAUSE_AIMS: tuple[Callable[[], Aim], ...] = (
 """In the order in which their moments come."""
 
 AIMS: tuple[Callable[[], Aim], ...] = (
-    lambda: Aim("at random", after=(0.0, 8.0)),
-    lambda: Aim("while it starts", after=(0.5, 4.0)),
+    lambda: Aim("at random", after=(0.0, 5.0)),
+    lambda: Aim("while it starts", after=(0.0, 1.5)),
     lambda: Aim("just judged", Judged()),
     lambda: Aim("message attempted", _sending),
     lambda: Aim("message accepted, answer lost", _sending, (0.03, 0.3), _fault("hang", accepted=True, seconds=2.0)),
