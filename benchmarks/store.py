@@ -7,6 +7,7 @@ out; the growth of the whole database per block stands beside it.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from sqlalchemy import text
 
@@ -144,6 +146,7 @@ def run(report: Report, part: str, url: str) -> None:
 
 def main() -> None:
     """Run on the URL of the command line, or on a file of our own that is removed again."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     report = Report()
     with tempfile.TemporaryDirectory() as directory:
         run(report, "store", sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{Path(directory) / 'bench.db'}")
