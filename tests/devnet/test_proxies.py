@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from monitor.devnet.anvil import Anvil
 from monitor.devnet.faults import Lie, bend_call, fake_hash
@@ -91,3 +93,36 @@ def test_lies_are_consistent() -> None:
     assert bend_call((lie,), "0x" + "11" * 20, b"\1\2\3\5", data) == data
     assert Lie(target="0x" + "11" * 20, flip=True).bend(bytes(32))[-1] == 1
     assert fake_hash("0x" + "11" * 32) == fake_hash("0x" + "11" * 32) != "0x" + "11" * 32
+
+
+@pytest.mark.parametrize(("head", "told", "asked"), [(6, "0x01", 2), (5, "0x02", 1)], ids=["overtaken", "still the newest"])
+@pytest.mark.parametrize("faulty", [False, True], ids=["healthy", "faulty"])
+async def test_a_newest_block_that_was_overtaken_meanwhile_is_asked_again(faulty: bool, head: int, told: str, asked: int) -> None:
+    """anvil answers with the state of the block that it is just mining, also when another was asked for by hash."""
+    calls = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal calls
+        call = await request.json()
+        calls += call["method"] == "eth_call"
+        overtaken = calls > 0 and head == 6
+        result: Any = {
+            "eth_blockNumber": "0x6" if overtaken else "0x5",
+            "eth_getBlockByHash": {"number": "0x5"},
+            "eth_call": f"0x0{3 - calls}",
+        }
+        return web.json_response({"jsonrpc": "2.0", "id": call["id"], "result": result[call["method"]]})
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    async with TestServer(app) as upstream:
+        proxy = EndpointProxy(str(upstream.make_url("/")))
+        await proxy.start()
+        try:
+            if faulty:
+                proxy.set(slow_ms=1)
+            said = await ask(proxy, "eth_call", {"to": "0x" + "11" * 20, "data": "0x"}, {"blockHash": "0x" + "22" * 32})
+            assert said["result"] == told
+        finally:
+            await proxy.close()
+    assert calls == asked
