@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from monitor.devnet.drills import Ground
-from monitor.devnet.embedded import Devnet
+from monitor.devnet.place import Devnet
 
 START_SECONDS = 240.0
 STOP_SECONDS = 20.0

@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import typer
 
 from monitor import __version__
-from monitor.cli import alerts, chain, database, guardian, roles, rules, run
 from monitor.cli.failure import Failure
 from monitor.cli.logs import configure
 
-app = typer.Typer(
-    name="stakewarden",
-    help="Watches liquid staking on Ethereum, judges by YAML rules, alerts, and can pause.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("run")(run.run)
-app.command("devnet")(chain.devnet)
-app.command("drill")(chain.drill)
-app.command("replay")(database.replay)
-app.add_typer(alerts.app, name="alerts", help="Open incidents: list and acknowledge.")
-app.add_typer(alerts.silences, name="silences", help="Mute alerts for a bounded time.")
-app.add_typer(rules.app, name="rules", help="Check and test rule files.")
-app.add_typer(roles.app, name="roles", help="Compare who holds which role with the approved baseline.")
-app.add_typer(guardian.app, name="guardian", help="Readiness, pausing by hand, and calldata.")
-app.add_typer(database.app, name="db", help="Migrate, check and back up the database.")
-app.add_typer(run.config, name="config", help="Check a settings file.")
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "run": ("run", "run", ""),
+    "devnet": ("chain", "devnet", ""),
+    "drill": ("chain", "drill", ""),
+    "replay": ("database", "replay", ""),
+    "alerts": ("alerts", "app", "Open incidents: list and acknowledge."),
+    "silences": ("alerts", "silences", "Mute alerts for a bounded time."),
+    "rules": ("rules", "app", "Check and test rule files."),
+    "roles": ("roles", "app", "Compare who holds which role with the approved baseline."),
+    "guardian": ("guardian", "app", "Readiness, pausing by hand, and calldata."),
+    "db": ("database", "app", "Migrate, check and back up the database."),
+    "config": ("run", "config", "Check a settings file."),
+}
+"""Command to module, name in it, and help for a group: only the module of the command that is called is imported."""
 
 
-@app.callback()
+def application(only: str | None = None) -> typer.Typer:
+    """The command line, or as much of it as the command ``only`` needs: importing everything takes seconds on a busy machine."""
+    found = typer.Typer(
+        name="stakewarden",
+        help="Watches liquid staking on Ethereum, judges by YAML rules, alerts, and can pause.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    found.callback()(_every_command)
+    wanted = [only] if only in COMMANDS else [] if only == "version" else list(COMMANDS)
+    for name in wanted:
+        module, attribute, words = COMMANDS[name]
+        what: Any = getattr(import_module(f"monitor.cli.{module}"), attribute)
+        if isinstance(what, typer.Typer):
+            found.add_typer(what, name=name, help=words)
+        else:
+            found.command(name)(what)
+    found.command("version")(version)
+    return found
+
+
 def _every_command() -> None:
     """Watches liquid staking on Ethereum, judges by YAML rules, alerts, and can pause."""
     configure()
 
 
-@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
@@ -45,8 +63,10 @@ def version() -> None:
 
 def main() -> None:
     """Entry point of the ``stakewarden`` command."""
+    called = sys.argv[1] if len(sys.argv) > 1 else None
+    start: Callable[[], None] = application(called)
     try:
-        app()
+        start()
     except Failure as failure:
         typer.echo(f"stakewarden: {failure}", err=True)
         sys.exit(failure.code)

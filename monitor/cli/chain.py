@@ -15,7 +15,8 @@ import typer
 from monitor.cli.failure import Failure
 from monitor.devnet.anvil import AnvilFailed, AnvilMissing
 from monitor.devnet.drills import DRILLS, Ground, NotReady, Outcome, rehearse
-from monitor.devnet.embedded import FOLDER, Devnet, Embedded, drilling
+from monitor.devnet.embedded import Embedded, drilling
+from monitor.devnet.place import FOLDER, Devnet
 
 
 def devnet(

@@ -13,7 +13,7 @@ import typer
 
 from monitor.cli.failure import Failure
 from monitor.cli.logs import configure
-from monitor.devnet.embedded import FOLDER, Devnet
+from monitor.devnet.place import FOLDER, Devnet
 from monitor.service import settings as service_settings
 from monitor.service.build import Parts, build
 from monitor.service.life import CannotStart, Service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.cli.failure import Failure
-from monitor.devnet.embedded import FOLDER
+from monitor.devnet.place import FOLDER
 
 
 def settings_file(named: Path | None) -> Path:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +25,7 @@ from monitor.devnet.accounts import key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.deploy import write_keys
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
+from monitor.devnet.place import Devnet
 from monitor.devnet.proxies import EndpointProxy
 from monitor.devnet.world import World
 from monitor.protocols import lido
@@ -36,33 +35,9 @@ from monitor.service.holders import read_holdings
 log = structlog.get_logger()
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(".stakewarden/devnet")
 ENDPOINTS = ("alpha", "bravo", "charlie")
 REPORT_SECONDS = 20.0
 """How often the devnet's oracle looks whether its daily report is due."""
-
-
-@dataclass(frozen=True)
-class Devnet:
-    """Where everything is: the content of ``devnet.json``."""
-
-    pid: int
-    port: int
-    folder: str
-    web: str
-    inbox: str
-    controls: dict[str, str]
-    """Control address of each endpoint proxy, by the endpoint's name."""
-
-    @classmethod
-    def read(cls, folder: Path) -> Devnet:
-        """What :meth:`write` wrote. Raises FileNotFoundError."""
-        return cls(**json.loads((folder / "devnet.json").read_text()))
-
-    def write(self) -> None:
-        path = Path(self.folder) / "devnet.json"
-        path.with_suffix(".new").write_text(json.dumps(asdict(self), indent=1))
-        path.with_suffix(".new").replace(path)
 
 
 class Embedded:

@@ -9,13 +9,14 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
+from typing import TYPE_CHECKING, Any
 
 from monitor.guardian.settings import KeySettings
 from monitor.model import Address, Hash, address
+
+if TYPE_CHECKING:
+    from eth_account import Account
+    from eth_account.signers.local import LocalAccount
 
 _MAX_FILE = 64 * 1024
 
@@ -57,12 +58,19 @@ def load_signer(settings: KeySettings, environment: Mapping[str, str] | None = N
     return Signer(_from_keystore(settings.keystore_file, password))
 
 
+def _accounts() -> type[Account]:
+    """Imported when a key is there: it brings elliptic curves that take a second to load."""
+    from eth_account import Account
+
+    return Account
+
+
 def _from_hex(text: str, where: str) -> LocalAccount:
     digits = text.strip().removeprefix("0x")
     if len(digits) != 64:
         raise KeyProblem(f"{where} holds {len(digits)} characters where a private key has 64 hex digits (with or without 0x)")
     try:
-        account: LocalAccount = Account.from_key(bytes.fromhex(digits))
+        account: LocalAccount = _accounts().from_key(bytes.fromhex(digits))
     except Exception:
         # Whatever the libraries say about it, they may say the key itself.
         raise KeyProblem(
@@ -81,7 +89,7 @@ def _from_keystore(path: Path, password: str) -> LocalAccount:
             f"keystore_file {path} is not a version 3 keystore (JSON with a 'crypto' object): make one with `cast wallet import`"
         ) from None
     try:
-        account: LocalAccount = Account.from_key(Account.decrypt(store, password))
+        account: LocalAccount = _accounts().from_key(_accounts().decrypt(store, password))
     except Exception:
         raise KeyProblem(f"keystore_file {path} does not open with this password: check password_file or password_env") from None
     return account

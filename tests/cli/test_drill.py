@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from monitor.devnet.drills import DRILLS, Drill, Ground, play, rehearse
-from monitor.devnet.embedded import Devnet
+from monitor.devnet.place import Devnet
 from tests.cli.conftest import ROOT, Run
 
 

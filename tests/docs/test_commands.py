@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from monitor.cli.__main__ import app
+from monitor.cli.__main__ import application
 
 PAGE = (Path(__file__).parents[2] / "docs/commands.md").read_text("utf-8")
 
@@ -25,7 +25,7 @@ def commands(command: Any, name: str = "stakewarden") -> Iterator[tuple[str, Any
         yield name, command
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+COMMANDS = dict(commands(typer.main.get_command(application())))
 
 
 def section(name: str) -> str:

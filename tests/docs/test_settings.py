@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from monitor.cli.__main__ import app
+from monitor.cli.__main__ import application
 from monitor.service.settings import BadSettings, load
 from tests.docs.settings_keys import Key, keys, model_in
 
@@ -104,7 +104,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_example_passes_the_check(copied: Path) -> None:
-    result = CliRunner().invoke(app, ["config", "check", copied.name])
+    result = CliRunner().invoke(application(), ["config", "check", copied.name])
     assert result.exit_code == 0, result.output + str(result.exception)
     assert "settings.example.yaml: fine" in result.output
 
@@ -124,7 +124,7 @@ def test_the_example_pauses_nothing() -> None:
 
 def test_a_missing_secret_of_the_example_is_named(copied: Path) -> None:
     (copied.parent / "secrets/bravo.url").unlink()
-    result = CliRunner().invoke(app, ["config", "check", copied.name])
+    result = CliRunner().invoke(application(), ["config", "check", copied.name])
     assert result.exit_code != 0
     assert "endpoint bravo: cannot read url_file" in str(result.exception)
 

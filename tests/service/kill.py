@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.devnet.drills import DRILLS, Drill, Ground
-from monitor.devnet.embedded import Devnet, drilling
+from monitor.devnet.embedded import drilling
+from monitor.devnet.place import Devnet
 from tests.fixtures.postgres import fresh_database, running_server
 from tests.service.ends import Database, Final, against_drill, against_reference, alerts_of, finals, incident_of, violations
 from tests.service.victim import Killer, Victim, aims

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from monitor.cli.__main__ import app
+from monitor.cli.__main__ import application
 from tests.service.ends import Database
 
 POLL_SECONDS = 0.002
@@ -31,7 +31,7 @@ ENDING_SECONDS = 2.0
 _context = multiprocessing.get_context("forkserver")
 # A process of its own each time, forked from a clean one that has read the program's files already: what is killed while it
 # starts then is the service itself, seldom Python's imports.
-_context.set_forkserver_preload(["monitor.cli.__main__", "tests.service.victim"])
+_context.set_forkserver_preload(["monitor.cli.run", "tests.service.victim"])
 
 
 def serve(settings: str, log: str) -> None:
@@ -39,7 +39,7 @@ def serve(settings: str, log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    app(["run", "--settings", settings])
+    application("run")(["run", "--settings", settings])
 
 
 class Victim:

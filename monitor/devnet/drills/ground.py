@@ -12,7 +12,7 @@ import httpx
 
 from monitor.devnet import actions, reports
 from monitor.devnet.deploy import Deployment
-from monitor.devnet.embedded import Devnet
+from monitor.devnet.place import Devnet
 from monitor.devnet.world import World
 
 T = TypeVar("T")

@@ -1,0 +1,32 @@
+"""Where a running devnet is: its folder, and the file in it that tells every address. Light, so that commands can look first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FOLDER = Path(".stakewarden/devnet")
+
+
+@dataclass(frozen=True)
+class Devnet:
+    """Where everything is: the content of ``devnet.json``."""
+
+    pid: int
+    port: int
+    folder: str
+    web: str
+    inbox: str
+    controls: dict[str, str]
+    """Control address of each endpoint proxy, by the endpoint's name."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Devnet:
+        """What :meth:`write` wrote. Raises FileNotFoundError."""
+        return cls(**json.loads((folder / "devnet.json").read_text()))
+
+    def write(self) -> None:
+        path = Path(self.folder) / "devnet.json"
+        path.with_suffix(".new").write_text(json.dumps(asdict(self), indent=1))
+        path.with_suffix(".new").replace(path)
