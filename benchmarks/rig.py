@@ -116,6 +116,19 @@ class Rig:
         """End the service alone, so that what is measured next has the machine; its database stays until the rig ends."""
         _stop(self._processes.pop())
 
+    def restart_service(self) -> None:
+        """End the service as a machine would that is maintained, and start it again on the same database."""
+        _stop(self._processes.pop())
+        watched = self._start("run", "--settings", str(self.folder / "settings.yaml"))
+        self.service = psutil.Process(watched.pid)
+        self._until("the service", watched, self._serves)
+
+    def _serves(self) -> bool:
+        try:
+            return self._http.get(f"{self.devnet.web}/healthz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
     def _end(self) -> None:
         self._http.close()
         if hasattr(self, "ground"):
