@@ -38,6 +38,12 @@ HEAL_SECONDS = 180.0
 WAIT_SECONDS = 90.0
 FORGET_SECONDS = 420
 """Block time after which rules about endpoints have forgotten a fault."""
+UNTOLD = (
+    "SELECT e.episode, e.rule FROM alert_episode e WHERE e.muted IS NULL AND (e.ended_timestamp IS NULL OR "
+    "e.ended_timestamp - e.since_timestamp >= 15) AND NOT EXISTS (SELECT 1 FROM incident_episode m WHERE m.episode = e.episode "
+    "AND m.announced AND m.life = e.life)"
+)
+"""What should have been told. What was muted, or shorter than the routes' group_wait, need not be (alerts/way.py, ``leave``)."""
 GROWTH = 1.6
 """The memory at the end of a round, against that after the first one."""
 
@@ -221,7 +227,10 @@ class Soak:
 
     def _account(self) -> None:
         for found in violations(self.ground, self.database, {}, self.begun):
-            self._note(found)
+            if not found.endswith("was never told"):
+                self._note(found)
+        for row in self.database.rows(UNTOLD):
+            self._note(f"{row['rule']} was never told ({row['episode']})")
         pauses = self.database.number("SELECT count(*) FROM guardian_pause")
         if pauses:
             self._note(f"{pauses} pauses were decided")
