@@ -5,7 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from monitor.catalogue.shipped import ACCOUNTING, GUARDIAN, ORACLE_FAMILIES, OWN, QUEUE, ROLES
+from monitor.catalogue.shipped import (
+    ACCOUNTING,
+    BEACON,
+    GUARDIAN,
+    ORACLE_FAMILIES,
+    OWN,
+    PEG,
+    QUEUE,
+    ROLES,
+    SLASHING,
+    VALIDATORS,
+)
 from monitor.model import Family, LabelSpec
 
 SIGNALS: tuple[tuple[str, str, tuple[Family, ...]], ...] = (
@@ -13,6 +24,10 @@ SIGNALS: tuple[tuple[str, str, tuple[Family, ...]], ...] = (
     ("Oracle", "Whether the committee's reports come, in time and agreed.", ORACLE_FAMILIES),
     ("Queue", "Who wants to leave, and what there is to pay them with.", QUEUE),
     ("Accounting", "Shares, ether and the rate between them.", ACCOUNTING),
+    ("Validators", "How the validators of the network, of a protocol and of each operator do, epoch by epoch.", VALIDATORS),
+    ("Slashing", "Who was slashed, and what it costs by the end.", SLASHING),
+    ("Beacon chain", "Finality, missed slots, and the chain's own queues.", BEACON),
+    ("Peg", "What the market pays, against what the protocol says it is worth.", PEG),
     ("Ourselves", "What Stakewarden sees, and what it owes. These are known at ticks too, when no block comes.", OWN),
     ("Guardian", "Whether the brake would work right now.", GUARDIAN),
 )

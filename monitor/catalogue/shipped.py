@@ -9,6 +9,12 @@ from __future__ import annotations
 from monitor.model import EVERY_BLOCK, Cadence, Family, LabelSpec, Unit, Zone
 
 PROTOCOL = LabelSpec("protocol", "The protocol that the value speaks for.", ("lido",))
+OWNER = LabelSpec("protocol", "Whose validators: a protocol's, or all of the network (ethereum).", ("ethereum", "lido"))
+CHAIN = LabelSpec("protocol", "The chain itself.", ("ethereum",))
+OPERATOR = LabelSpec(
+    "operator",
+    "Module, number and name of the node operator; unlisted: the protocol's withdrawal credentials without a key of its registries; absent: all of the owner's validators.",
+)
 CONTRACT = LabelSpec("contract", "The contract's name in the protocol's contract list.")
 ROLE = LabelSpec("role", "The role's name, or its hash if it has no name in the contract list.")
 ACCOUNT = LabelSpec("account", "The account, EIP-55.")
@@ -24,6 +30,9 @@ TARGET = LabelSpec("target", "Name of the guardian's target in the settings.")
 HOUR = 3600
 DAY = 24 * HOUR
 ROLE_READS = Cadence(seconds=60)
+EPOCH = Cadence(seconds=384)
+EPOCHS_FRESH = 4 * 384
+"""An epoch's facts speak until the next two could have been missed."""
 
 
 def gauge(
@@ -110,8 +119,94 @@ ACCOUNTING = (
     gauge("accounting_apr_ratio", "ratio", "accounting", (PROTOCOL,), "APR of the last report, after fees, by the protocol's formula (365.25 days); absent before the first seen."),
     gauge("accounting_apr_7d_ratio", "ratio", "accounting", (PROTOCOL,), "Mean APR of the reports of the last 7 days, weighted by elapsed time; absent before the first seen."),
     gauge("accounting_rebase_timestamp_seconds", "timestamp", "accounting", (PROTOCOL,), "Reference time of the last report seen to rebase; absent before the first."),
+    gauge("accounting_rebase_clamped", "bool", "accounting", (PROTOCOL,), "1 if the last report's growth of the share rate was cut to the protocol's limit; absent before the first seen."),
+    gauge("accounting_rebase_limit_ratio", "ratio", "accounting", (PROTOCOL,), "Largest growth of the share rate that one report may bring.", cadence=ROLE_READS, fresh_for=300),
+    gauge("accounting_report_balance_gap_ether", "ether", "accounting", (PROTOCOL,), "Validators' balance in the last report minus what we counted on the beacon chain at its reference slot; absent when we have no state of that slot.", fresh_for=120),
+    gauge("accounting_report_balance_gap_ratio", "ratio", "accounting", (PROTOCOL,), "The same gap over the balance that we counted.", fresh_for=120),
     event("accounting_rebase", "accounting", (PROTOCOL, LabelSpec("direction", "Sign of the change of the share rate.", ("up", "flat", "down"))), "A report changed the share rate.", visible_for=HOUR),
 )  # fmt: skip
+
+STATUS = LabelSpec(
+    "status",
+    "Status of the validator in the Beacon API's words.",
+    (
+        "pending_initialized",
+        "pending_queued",
+        "active_ongoing",
+        "active_exiting",
+        "active_slashed",
+        "exited_unslashed",
+        "exited_slashed",
+        "withdrawal_possible",
+        "withdrawal_done",
+    ),
+)
+DUTY = LabelSpec("duty", "Which vote of the attestation.", ("source", "target", "head"))
+BY = LabelSpec("by", "What is counted: validators, or their effective balances.", ("validators", "stake"))
+STREAK = LabelSpec("epochs", "Without any timely vote for at least so many epochs in a row.", ("1", "2", "3", "5", "10", "225"))
+
+
+def epochly(name: str, unit: Unit, zone: Zone, labels: tuple[LabelSpec, ...], help: str, *, max_series: int = 5_000) -> Family:
+    return gauge(name, unit, zone, labels, help, cadence=EPOCH, fresh_for=EPOCHS_FRESH, max_series=max_series)
+
+
+VALIDATORS = (
+    epochly("validators", "count", "validator", (OWNER, OPERATOR, STATUS), "Validators by status, at the end of the epoch after the evaluated one.", max_series=20_000),
+    epochly("validators_active", "count", "validator", (OWNER, OPERATOR), "Validators that were active in the evaluated epoch and are not slashed: those who had to vote."),
+    epochly("validators_balance_ether", "ether", "validator", (OWNER, OPERATOR), "Sum of the balances."),
+    epochly("validators_effective_balance_ether", "ether", "validator", (OWNER, OPERATOR), "Sum of the effective balances of validators_active."),
+    epochly("validators_participation_ratio", "ratio", "validator", (OWNER, OPERATOR, DUTY, BY), "Share of validators_active with a timely vote; absent where nobody is active. For the network by stake and duty target, this is what justifies.", max_series=20_000),
+    epochly("validators_offline", "count", "validator", (OWNER, OPERATOR, STREAK), "Active validators without any timely vote for so many epochs in a row; absent while so many epochs were not seen.", max_series=20_000),
+    epochly("validators_offline_ratio", "ratio", "validator", (OWNER, OPERATOR, STREAK, BY), "The same over all active ones.", max_series=20_000),
+    epochly("validators_longest_offline_epochs", "epochs", "validator", (OWNER, OPERATOR), "The longest streak of one active validator, as far as it was seen."),
+    epochly("validators_proposals", "count", "validator", (OWNER, OPERATOR, LabelSpec("outcome", "What came of the slot.", ("proposed", "missed"))), "Slots of the evaluated epoch in which they were to propose; absent before Fulu.", max_series=10_000),
+    epochly("validators_reward_ether", "ether", "validator", (OWNER, OPERATOR), "Attestation rewards and penalties of the evaluated epoch."),
+    epochly("validators_ideal_reward_ether", "ether", "validator", (OWNER, OPERATOR), "What perfect attestations had earned in the evaluated epoch; 0 in an inactivity leak."),
+    epochly("validators_effectiveness_ratio", "ratio", "validator", (OWNER, OPERATOR), "Rewards over ideal rewards; negative when penalties prevail; absent in a leak."),
+    epochly("validators_epoch", "epochs", "validator", (CHAIN,), "The evaluated epoch."),
+)  # fmt: skip
+
+SLASHING = (
+    Family("validator_slashed", "event", "count", "validator", (OWNER, OPERATOR, LabelSpec("validator", "Index of the validator; of very many in one block the first ones, then: and N more."), LabelSpec("kind", "What it did.", ("proposal", "attestation", "unseen"))), "A validator was slashed; seen in a block, or (unseen) only by its flag in the state.", visible_for=6 * HOUR, max_series=5_000),
+    epochly("slashing_validators", "count", "validator", (OWNER, OPERATOR), "Slashed validators that are not withdrawable yet (36 days, longer in a long exit queue)."),
+    epochly("slashing_loss_ether", "ether", "validator", (OWNER, OPERATOR, LabelSpec("part", "Which penalty.", ("initial", "attestation", "correlation"))), "What these lose in all, by the fork's formulas, if nobody else is slashed.", max_series=10_000),
+    epochly("slashing_loss_ratio", "ratio", "validator", (OWNER, OPERATOR), "The sum of these losses over the sum of all balances of the owner or operator."),
+    epochly("slashing_network_ratio", "ratio", "validator", (CHAIN,), "Effective balance in the slashings window over the total active balance: from one third on, everything is lost."),
+)  # fmt: skip
+
+QUEUE_NAME = LabelSpec("queue", "Which queue of the chain.", ("entry", "exit", "partial_withdrawal", "consolidation"))
+
+BEACON = (
+    gauge("beacon_head_slot", "slots", "validator", (CHAIN,), "Slot of the agreed head.", fresh_for=120),
+    gauge("beacon_head_behind_slots", "slots", "validator", (CHAIN,), "Slots between the agreed beacon head and the judged execution block.", fresh_for=120),
+    gauge("beacon_finality_distance_epochs", "epochs", "validator", (CHAIN,), "Epoch of the head minus the finalized epoch: 2 when healthy, 3 one epoch late.", fresh_for=120),
+    gauge("beacon_justified_distance_epochs", "epochs", "validator", (CHAIN,), "Epoch of the head minus the justified epoch: 1 when healthy.", fresh_for=120),
+    epochly("beacon_missed_slots", "slots", "validator", (CHAIN,), "Slots of the evaluated epoch without a block."),
+    epochly("beacon_missed_slots_ratio", "ratio", "validator", (CHAIN,), "The same over the epoch's slots."),
+    epochly("beacon_inactivity_leak", "bool", "validator", (CHAIN,), "1 while the inactivity leak applies."),
+    epochly("beacon_active_ether", "ether", "validator", (CHAIN,), "Total active balance."),
+    epochly("beacon_queue_ether", "ether", "validator", (CHAIN, QUEUE_NAME), "Ether that waits in the queue."),
+    epochly("beacon_queue_entries", "count", "validator", (CHAIN, QUEUE_NAME), "Entries that wait in the queue."),
+    epochly("beacon_queue_wait_seconds", "seconds", "validator", (CHAIN, QUEUE_NAME), "Time until something that joins now is through."),
+)  # fmt: skip
+
+TOKEN = LabelSpec("token", "The token.", ("stETH",))
+VENUE = LabelSpec("venue", "Name of the pool or feed in the deployment.")
+
+PEG = (
+    gauge("peg_price_ratio", "ratio", "integration", (PROTOCOL, TOKEN, VENUE), "Market price in ether a token, at one venue.", fresh_for=120),
+    gauge("peg_fair_value_ratio", "ratio", "integration", (PROTOCOL, TOKEN), "What the protocol itself says a token is worth, in ether.", fresh_for=120),
+    gauge("peg_venue_deviation_ratio", "ratio", "integration", (PROTOCOL, TOKEN, VENUE), "Price over fair value minus 1 at one venue: negative is a discount.", fresh_for=120),
+    gauge("peg_deviation_ratio", "ratio", "integration", (PROTOCOL, TOKEN), "The same for the weighted median of all live venues; unknown with fewer than two independent ones.", fresh_for=120),
+    gauge("peg_spread_ratio", "ratio", "integration", (PROTOCOL, TOKEN), "Highest minus lowest price of the live venues, over the median.", fresh_for=120),
+    gauge("peg_sources", "count", "integration", (PROTOCOL, TOKEN), "Live venues that the deviation rests on.", fresh_for=120),
+    gauge("peg_source_live", "bool", "integration", (PROTOCOL, TOKEN, VENUE), "1 if the venue's price counts: answered, fresh, deep enough.", fresh_for=120),
+    gauge("peg_source_age_seconds", "seconds", "integration", (PROTOCOL, TOKEN, VENUE), "Age of a feed's answer; absent for pools, which always speak of the block.", fresh_for=120),
+    gauge("peg_pool_share_ratio", "ratio", "integration", (PROTOCOL, TOKEN, VENUE), "The token's part of the pool's value at fair value: 0.5 is balanced, above it the token is sold.", fresh_for=120),
+    gauge("peg_pool_depth_ether", "ether", "integration", (PROTOCOL, TOKEN, VENUE), "How much of the token can be sold into the pool at 1 % slippage, in ether at fair value.", fresh_for=120),
+)  # fmt: skip
+
+NODE = LabelSpec("node", "Name of the beacon node in the settings.")
 
 OWN = (
     gauge("stakewarden_blind", "bool", "monitor", (COLLECTOR, PROTOCOL), "1 while a collector's scope has no fresh ok frame.", fresh_for=120),
@@ -123,6 +218,14 @@ OWN = (
     counter("stakewarden_endpoint_disputes_total", "count", "monitor", (ENDPOINT,), "Answers that differed from the majority's since the service started.", fresh_for=120),
     gauge("stakewarden_endpoint_dissent", "bool", "monitor", (ENDPOINT,), "1 if an answer of the endpoint differed from the majority's in the last block.", fresh_for=120),
     gauge("stakewarden_endpoints_agreeing_ratio", "ratio", "monitor", (), "Endpoints with the majority at the last block, over all configured ones.", fresh_for=120),
+    gauge("stakewarden_beacon_node_up", "bool", "monitor", (NODE,), "1 if the beacon node answered lately and is not syncing.", fresh_for=120),
+    gauge("stakewarden_beacon_node_lag_slots", "slots", "monitor", (NODE,), "Slots by which the beacon node's head is behind the newest one of any node.", fresh_for=120),
+    gauge("stakewarden_beacon_node_dissent", "bool", "monitor", (NODE,), "1 while the beacon node's newest block or state differed from the majority's.", fresh_for=120),
+    counter("stakewarden_beacon_node_errors_total", "count", "monitor", (NODE, LabelSpec("kind", "What went wrong.", ("timeout", "connection", "http", "malformed", "too_large", "not_found", "syncing", "wrong_state", "optimistic"))), "Failed requests since the service started.", fresh_for=120),
+    gauge("stakewarden_beacon_nodes_agreeing_ratio", "ratio", "monitor", (), "Beacon nodes with the majority at the newest agreed block, over all configured ones; absent without any.", fresh_for=120),
+    gauge("stakewarden_beacon_head_age_seconds", "seconds", "monitor", (), "Seconds (wall time) since a new beacon head was agreed; absent without beacon nodes.", fresh_for=120),
+    gauge("stakewarden_epochs_behind", "epochs", "monitor", (), "Complete epochs that are not evaluated yet; absent without beacon nodes.", fresh_for=120),
+    gauge("stakewarden_keys_incomplete", "bool", "monitor", (PROTOCOL,), "1 while not all keys of the protocol's operators were read: validators of the rest count as unlisted.", fresh_for=120),
     gauge("stakewarden_head_age_seconds", "seconds", "monitor", (), "Seconds since the last agreed head arrived.", fresh_for=120),
     gauge("stakewarden_judge_lag_blocks", "blocks", "monitor", (), "Agreed heads that wait to be judged.", fresh_for=120),
     counter("stakewarden_gap_blocks_total", "count", "monitor", (), "Blocks whose state was never read (outages longer than the endpoints' history).", fresh_for=120),
@@ -143,4 +246,4 @@ GUARDIAN = (
     event("guardian_pause", "governance", (TARGET, LabelSpec("by", "Who paused.", ("guardian", "sentinel"))), "The guardian contract paused a target.", visible_for=6 * HOUR),
 )  # fmt: skip
 
-SHIPPED = (*ROLES, *ORACLE_FAMILIES, *QUEUE, *ACCOUNTING, *OWN, *GUARDIAN)
+SHIPPED = (*ROLES, *ORACLE_FAMILIES, *QUEUE, *ACCOUNTING, *VALIDATORS, *SLASHING, *BEACON, *PEG, *OWN, *GUARDIAN)

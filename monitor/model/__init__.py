@@ -11,11 +11,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NewType, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NewType, Protocol
 
 import numpy as np
 from eth_utils.address import to_checksum_address
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from monitor.model.beacon import BeaconView
 
 Address = NewType("Address", str)
 """A contract or account, in EIP-55 mixed case. Make one with :func:`address`."""
@@ -36,7 +39,7 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Known = Mapping[str, Any]
 """What a collector remembers from block to block: plain JSON values, kept with the judged block."""
 
-Unit = Literal["", "ratio", "seconds", "wei", "ether", "shares", "count", "blocks", "timestamp", "bool", "bytes"]
+Unit = Literal["", "ratio", "seconds", "wei", "ether", "shares", "count", "blocks", "slots", "epochs", "timestamp", "bool", "bytes"]
 Zone = Literal["deposit", "validator", "accounting", "integration", "governance", "monitor"]
 """The part of a staking system that a metric speaks for; ``monitor`` is ourselves."""
 
@@ -248,6 +251,8 @@ class Snapshot:
     logs: tuple[Log, ...] | Failed | Disputed = ()
     agreed: tuple[str, ...] = ()
     """The endpoints that were with the majority on every answer of this snapshot."""
+    beacon: BeaconView | None = None
+    """What is known of the consensus layer now; None when no beacon node is configured."""
 
     def value(self, read: Read) -> bytes:
         """The agreed bytes. Raises Unanswered for a failed, disputed, reverted or unplanned read."""

@@ -1,0 +1,1 @@
+"""The consensus layer: several beacon nodes, agreed heads and blocks, and whole states as numpy views."""
