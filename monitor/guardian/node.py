@@ -12,15 +12,15 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-import aiohttp
-from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.types import RPCEndpoint
+import httpx
+from web3.providers.async_base import AsyncJSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from monitor.chain.settings import EndpointSettings
 from monitor.model import Address
 
 T = TypeVar("T", bound=Hashable)
-_MIDDLEWARES = ("validation", "gas_price_strategy", "gas_estimate", "ens_name_to_address")
+MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,33 @@ class NoMajority(Exception):
         super().__init__(f"{what}: no majority of the configured endpoints ({said})")
 
 
+class HttpProvider(AsyncJSONBaseProvider):
+    """web3's JSON-RPC over httpx.
+
+    web3's own AsyncHTTPProvider takes one lock for all sessions of the process in a thread; a request that is cancelled meanwhile
+    leaves it taken, and no later one is ever sent. Here requests are cancelled all the time: a majority has answered.
+    """
+
+    def __init__(self, url: str, headers: dict[str, str], seconds: float) -> None:
+        super().__init__()
+        self._url = url
+        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=seconds)
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """The answer as parsed. Raises httpx.HTTPError, and ValueError for a body that is no JSON or too large."""
+        async with self._client.stream("POST", self._url, content=self.encode_rpc_request(method, params)) as response:
+            response.raise_for_status()
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise ValueError("the body is too large")
+        return self.decode_rpc_response(bytes(body))
+
+    async def disconnect(self) -> None:
+        await self._client.aclose()
+
+
 class Node:
     """One endpoint. Every method gives a value, Refused or Silent; nothing raises."""
 
@@ -58,23 +85,16 @@ class Node:
         self.name = settings.name
         headers = {"Content-Type": "application/json", **{k: v.get_secret_value() for k, v in settings.headers.items()}}
         self._seconds = seconds
-        self._provider = AsyncHTTPProvider(
-            settings.http,
-            request_kwargs={"timeout": aiohttp.ClientTimeout(total=seconds), "headers": headers},
-            exception_retry_configuration=None,
-        )
-        self.web3 = AsyncWeb3(self._provider)
-        for middleware in _MIDDLEWARES:
-            self.web3.middleware_onion.remove(middleware)
+        self._provider = HttpProvider(settings.http, headers, seconds)
 
     async def ask(self, method: str, *params: Any) -> Any:
         """The result of one call, or Refused, or Silent."""
         try:
             async with asyncio.timeout(self._seconds):
                 answer = await self._provider.make_request(cast(RPCEndpoint, method), list(params))
-        except aiohttp.ClientResponseError as error:
-            return Silent(f"HTTP {error.status}")
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+        except httpx.HTTPStatusError as error:
+            return Silent(f"HTTP {error.response.status_code}")
+        except (TimeoutError, OSError, httpx.HTTPError) as error:
             return Silent(type(error).__name__)
         except Exception as error:  # a body that is no JSON, or JSON of another shape: each library has its own error for it
             return Silent(f"malformed answer ({type(error).__name__})")
