@@ -159,8 +159,8 @@ VALIDATORS = (
     epochly("validators_offline", "count", "validator", (OWNER, OPERATOR, STREAK), "Active validators without any timely vote for so many epochs in a row; absent while so many epochs were not seen.", max_series=20_000),
     epochly("validators_offline_ratio", "ratio", "validator", (OWNER, OPERATOR, STREAK, BY), "The same over all active ones.", max_series=20_000),
     epochly("validators_longest_offline_epochs", "epochs", "validator", (OWNER, OPERATOR), "The longest streak of one active validator, as far as it was seen."),
-    epochly("validators_proposals", "count", "validator", (OWNER, OPERATOR, LabelSpec("outcome", "What came of the slot.", ("proposed", "missed"))), "Slots of the evaluated epoch in which they were to propose; absent before Fulu.", max_series=10_000),
-    epochly("validators_reward_ether", "ether", "validator", (OWNER, OPERATOR), "Attestation rewards and penalties of the evaluated epoch."),
+    epochly("validators_proposals", "count", "validator", (OWNER, OPERATOR, LabelSpec("outcome", "What came of the slot.", ("proposed", "missed"))), "Slots of the epoch after the evaluated one (that of the state, which names its own proposers) in which they were to propose; absent before Fulu.", max_series=10_000),
+    epochly("validators_reward_ether", "ether", "validator", (OWNER, OPERATOR), "Attestation rewards and penalties of validators_active in the evaluated epoch; what slashed ones pay is in slashing_loss_ether."),
     epochly("validators_ideal_reward_ether", "ether", "validator", (OWNER, OPERATOR), "What perfect attestations had earned in the evaluated epoch; 0 in an inactivity leak."),
     epochly("validators_effectiveness_ratio", "ratio", "validator", (OWNER, OPERATOR), "Rewards over ideal rewards; negative when penalties prevail; absent in a leak."),
     epochly("validators_epoch", "epochs", "validator", (CHAIN,), "The evaluated epoch."),
@@ -181,13 +181,13 @@ BEACON = (
     gauge("beacon_head_behind_slots", "slots", "validator", (CHAIN,), "Slots between the agreed beacon head and the judged execution block.", fresh_for=120),
     gauge("beacon_finality_distance_epochs", "epochs", "validator", (CHAIN,), "Epoch of the head minus the finalized epoch: 2 when healthy, 3 one epoch late.", fresh_for=120),
     gauge("beacon_justified_distance_epochs", "epochs", "validator", (CHAIN,), "Epoch of the head minus the justified epoch: 1 when healthy.", fresh_for=120),
-    epochly("beacon_missed_slots", "slots", "validator", (CHAIN,), "Slots of the evaluated epoch without a block."),
+    epochly("beacon_missed_slots", "slots", "validator", (CHAIN,), "Slots without a block in the epoch after the evaluated one, which is that of the state."),
     epochly("beacon_missed_slots_ratio", "ratio", "validator", (CHAIN,), "The same over the epoch's slots."),
     epochly("beacon_inactivity_leak", "bool", "validator", (CHAIN,), "1 while the inactivity leak applies."),
     epochly("beacon_active_ether", "ether", "validator", (CHAIN,), "Total active balance."),
     epochly("beacon_queue_ether", "ether", "validator", (CHAIN, QUEUE_NAME), "Ether that waits in the queue."),
     epochly("beacon_queue_entries", "count", "validator", (CHAIN, QUEUE_NAME), "Entries that wait in the queue."),
-    epochly("beacon_queue_wait_seconds", "seconds", "validator", (CHAIN, QUEUE_NAME), "Time until something that joins now is through."),
+    epochly("beacon_queue_wait_seconds", "seconds", "validator", (CHAIN, QUEUE_NAME), "Time until something that joins now is through, with normal finality: a deposit of 32 ether active, an exit of 32 ether out, a partial withdrawal of 1 ether paid, a consolidation of 32 ether moved; absent while the chain takes none."),
 )  # fmt: skip
 
 TOKEN = LabelSpec("token", "The token.", ("stETH",))

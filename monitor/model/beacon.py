@@ -97,8 +97,10 @@ class GroupFacts:
     them, and how much of it, has each duty's flag. ``offline``: for each streak of ``STREAKS``, active validators (and their effective
     balances) with no flag at all for so many epochs in a row, N the last; empty while earlier epochs are not known
     beyond what is known (a streak never claims an epoch that was not seen). ``longest_streak``: of any of them.
-    ``proposed`` / ``missed``: slots of N in which they were to propose; None before Fulu, which has no look-ahead in the state.
-    ``earned`` / ``ideal``: source, target, head and inactivity deltas of N, and what perfect votes had earned; ideal is 0 in a leak.
+    ``proposed`` / ``missed``: slots of E = N + 1 in which they were to propose (the state names the proposers of its own epoch, not those
+    of N); None before Fulu, which has no look-ahead in the state.
+    ``earned`` / ``ideal``: source, target, head and inactivity deltas of N of the ``active`` ones, and what perfect votes had earned
+    them; ideal is 0 in a leak. What slashed ones pay is in ``loss``.
     ``slashed``: slashed validators that are not withdrawable yet.
     """
 
@@ -119,11 +121,16 @@ class GroupFacts:
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """One of the chain's queues. ``wait_seconds``: until something that joins now is through, at the full churn."""
+    """One of the chain's queues: what waits in it, and how long something that joins now would wait.
+
+    ``wait_seconds`` counts from the state's slot, at the full churn and with normal finality: entry until a new validator of 32 ether
+    is active; exit until one of 32 ether is out; partial_withdrawal until one ether is paid; consolidation until one of 32 ether has
+    moved. None: nothing can join, since the chain's limit is too small (consolidation on a small chain).
+    """
 
     gwei: Gwei
     entries: int
-    wait_seconds: int
+    wait_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +170,7 @@ class EpochFacts:
     ``root``: the agreed root of the newest block at or before ``slot``: another root for the same epoch is another result.
     ``read_at``: the execution block whose payload that block carries. ``groups``: by (protocol, operator); operator "" is the whole
     protocol, and ("ethereum", "") is the network. ``total_active``: T, total active balance at E. ``slashings``: sum of the slashings
-    vector. ``missed_slots``: of N. ``leaking``: whether the inactivity leak applies at the end of E.
+    vector. ``slots`` / ``missed_slots``: of E, all of which are known at its last slot. ``leaking``: whether the inactivity leak applies at the end of E.
     """
 
     epoch: Epoch
