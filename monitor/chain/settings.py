@@ -1,10 +1,10 @@
-"""The ``network`` settings of the execution side: which chain, which endpoints, how patient we are."""
+"""The ``network`` settings: which chain, which execution endpoints and beacon nodes, how patient we are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -30,6 +30,26 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _secret(who: str, key: str, text: SecretStr | None, file: Path | None) -> str | None:
+    """What stands in the setting or in its file, or None. Raises ValueError for a file that cannot be read."""
+    if file is None:
+        return None if text is None else text.get_secret_value().strip()
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{who}: cannot read {key}_file {file}: {type(error).__name__}") from None
+
+
+def _check_url(who: str, key: str, url: str, schemes: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError(f"{who}: {key} must be {' or '.join(s + '://' for s in schemes)}host[:port][/path]")
+
+
 class EndpointSettings(_Strict):
     """One JSON-RPC endpoint. Give ``url`` or ``url_file`` (a file that holds the URL), the same for the WebSocket."""
 
@@ -45,41 +65,54 @@ class EndpointSettings(_Strict):
 
     @model_validator(mode="after")
     def _urls(self) -> EndpointSettings:
+        who = f"endpoint {self.name}"
         if (self.url is None) == (self.url_file is None):
-            raise ValueError(f"endpoint {self.name}: give either url or url_file")
+            raise ValueError(f"{who}: give either url or url_file")
         if self.ws_url is not None and self.ws_url_file is not None:
-            raise ValueError(f"endpoint {self.name}: give either ws_url or ws_url_file, not both")
-        self._checked("url", self.http, ("http", "https"))
+            raise ValueError(f"{who}: give either ws_url or ws_url_file, not both")
+        _check_url(who, "url", self.http, ("http", "https"))
         if (ws := self.ws) is not None:
-            self._checked("ws_url", ws, ("ws", "wss"))
+            _check_url(who, "ws_url", ws, ("ws", "wss"))
         return self
-
-    def _checked(self, key: str, url: str, schemes: tuple[str, ...]) -> None:
-        try:
-            parts = urlsplit(url)
-            fine = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:
-            fine = False
-        if not fine:
-            raise ValueError(f"endpoint {self.name}: {key} must be {' or '.join(s + '://' for s in schemes)}host[:port][/path]")
-
-    def _secret(self, key: str, text: SecretStr | None, file: Path | None) -> str | None:
-        if file is None:
-            return None if text is None else text.get_secret_value().strip()
-        try:
-            return file.read_text("utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            raise ValueError(f"endpoint {self.name}: cannot read {key}_file {file}: {type(error).__name__}") from None
 
     @property
     def http(self) -> str:
         """The URL with its credentials: for the client only, never for a message."""
-        return self._secret("url", self.url, self.url_file) or ""
+        return _secret(f"endpoint {self.name}", "url", self.url, self.url_file) or ""
 
     @property
     def ws(self) -> str | None:
         """The WebSocket URL with its credentials, or None."""
-        return self._secret("ws_url", self.ws_url, self.ws_url_file)
+        return _secret(f"endpoint {self.name}", "ws_url", self.ws_url, self.ws_url_file)
+
+    @property
+    def run_by(self) -> str:
+        return self.operator or self.name
+
+
+class BeaconNodeSettings(_Strict):
+    """One beacon node. Give ``url`` or ``url_file`` (a file that holds the URL); a path and a query in it are kept."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    operator: str = ""
+    """Who runs it. Default: the name."""
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Sent with every request, for instance ``Authorization``."""
+
+    @model_validator(mode="after")
+    def _urls(self) -> BeaconNodeSettings:
+        who = f"beacon node {self.name}"
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError(f"{who}: give either url or url_file")
+        _check_url(who, "url", self.http, ("http", "https"))
+        return self
+
+    @property
+    def http(self) -> str:
+        """The URL with its credentials: for the client only, never for a message."""
+        return _secret(f"beacon node {self.name}", "url", self.url, self.url_file) or ""
 
     @property
     def run_by(self) -> str:
@@ -116,36 +149,63 @@ class NetworkSettings(_Strict):
     log_blocks: int = Field(default=10_000, ge=1)
     """Blocks in one eth_getLogs range at most; shrinks and grows with what the endpoint allows."""
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    beacon: tuple[BeaconNodeSettings, ...] = ()
+    """Beacon nodes; none: the consensus layer is not watched."""
+    beacon_request_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How long a beacon node may take for anything but a state, the body included."""
+    beacon_state_seconds: Annotated[float, Field(gt=0, le=1200)] = 120.0
+    """How long a beacon node may take for a whole state: regenerated, sent and received."""
+    max_state_bytes: int = Field(default=768 * 1024 * 1024, ge=1024 * 1024, le=4 * 1024**3)
+    """A longer state is refused. Mainnet's have 280 to 350 MB in late 2026."""
+    beacon_states: Literal["majority", "one"] = "majority"
+    """Whether a state is believed when a majority of the nodes gives equal bytes, or from one node on the agreed chain."""
 
     @field_validator("execution")
     @classmethod
     def _distinct(cls, endpoints: tuple[EndpointSettings, ...]) -> tuple[EndpointSettings, ...]:
-        names = [e.name for e in endpoints]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"two endpoints are named {', '.join(twice)}: every endpoint needs a name of its own")
-        urls = [e.http for e in endpoints]
-        for i, url in enumerate(urls):
-            if url in urls[:i]:
-                raise ValueError(f"endpoints {names[urls.index(url)]} and {names[i]} have the same URL: one node would vote twice")
+        _check_distinct("endpoint", endpoints)
         return endpoints
+
+    @field_validator("beacon")
+    @classmethod
+    def _distinct_nodes(cls, nodes: tuple[BeaconNodeSettings, ...]) -> tuple[BeaconNodeSettings, ...]:
+        _check_distinct("beacon node", nodes)
+        return nodes
 
     @property
     def multicall_address(self) -> Address:
         return Address(self.multicall)
 
     def warnings(self) -> list[str]:
-        """What is allowed but weakens the majority vote; logged at start."""
-        return list(_warnings(self.execution))
+        """What is allowed but weakens the majority vote of the endpoints; logged at start."""
+        return list(_warnings("execution endpoint", "endpoints", self.execution))
+
+    def beacon_warnings(self) -> list[str]:
+        """What is allowed but weakens the vote of the beacon nodes; logged at start."""
+        found = list(_warnings("beacon node", "nodes", self.beacon)) if self.beacon else []
+        if self.beacon_states == "one" and len(self.beacon) > 1:
+            found.append("beacon_states is one: what a single node says of the validators is believed if it knows the agreed chain")
+        return found
 
 
-def _warnings(endpoints: Sequence[EndpointSettings]) -> list[str]:
+def _check_distinct(what: str, those: Sequence[EndpointSettings | BeaconNodeSettings]) -> None:
+    names = [e.name for e in those]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ValueError(f"two {what}s are named {', '.join(twice)}: every {what} needs a name of its own")
+    urls = [e.http for e in those]
+    for i, url in enumerate(urls):
+        if url in urls[:i]:
+            raise ValueError(f"{what}s {names[urls.index(url)]} and {names[i]} have the same URL: one node would vote twice")
+
+
+def _warnings(what: str, short: str, those: Sequence[EndpointSettings | BeaconNodeSettings]) -> list[str]:
     found: list[str] = []
-    n = len(endpoints)
+    n = len(those)
     if n == 1:
-        found.append("one execution endpoint: whatever it says is believed; configure three of different operators")
+        found.append(f"one {what}: whatever it says is believed; configure three of different operators")
     elif n % 2 == 0:
-        found.append(f"{n} execution endpoints stand no more faults than {n - 1}: configure an odd number")
-    operators = {e.run_by for e in endpoints}
+        found.append(f"{n} {what}s stand no more faults than {n - 1}: configure an odd number")
+    operators = {e.run_by for e in those}
     if n > 1 and len(operators) < n:
-        found.append(f"{n} execution endpoints but {len(operators)} operators: endpoints of one operator fail and err together")
+        found.append(f"{n} {what}s but {len(operators)} operators: {short} of one operator fail and err together")
     return found

@@ -16,6 +16,10 @@ def endpoint(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "url": f"https://{name}.example/v3/hunter2", **more}
 
 
+def beacon(*nodes: dict[str, Any]) -> dict[str, Any]:
+    return {"execution": [endpoint("a")], "beacon": nodes}
+
+
 def network(*endpoints: dict[str, Any], **more: Any) -> NetworkSettings:
     return NetworkSettings.model_validate({"execution": endpoints, **more})
 
@@ -35,6 +39,14 @@ def network(*endpoints: dict[str, Any], **more: Any) -> NetworkSettings:
         ({"execution": [endpoint("a", urls="hunter2")]}, "urls"),
         ({"execution": [endpoint("a")], "multicall": "0x12"}, "is not an address"),
         ({"execution": [endpoint("a")], "block_seconds": 0}, "greater than 0"),
+        (beacon(endpoint("b"), endpoint("b", url="https://hunter2.example")), "two beacon nodes are named b"),
+        (beacon(endpoint("b"), {**endpoint("b"), "name": "c"}), "beacon nodes b and c have the same URL"),
+        (beacon(endpoint("b", url="ws://hunter2")), "beacon node b: url must be http:// or https://"),
+        (beacon(endpoint("b", url_file="/nowhere")), "beacon node b: give either url or url_file"),
+        (beacon({"name": "b", "url_file": "/nowhere/hunter"}), "beacon node b: cannot read url_file /nowhere/hunter"),
+        (beacon(endpoint("b", ws_url="ws://hunter2")), "ws_url"),
+        ({**beacon(endpoint("b")), "beacon_states": "hunter2"}, "'majority' or 'one'"),
+        ({**beacon(endpoint("b")), "beacon_state_seconds": 1e9}, "less than or equal to 1200"),
     ],
 )
 def test_what_is_wrong_is_said(settings: dict[str, Any], words: str) -> None:
@@ -58,6 +70,17 @@ def test_weak_sets_are_warned_of() -> None:
     same = network(endpoint("a", operator="o"), endpoint("b", operator="o"), endpoint("c"))
     assert "3 execution endpoints but 2 operators" in same.warnings()[0]
     assert network(endpoint("a"), endpoint("b"), endpoint("c")).warnings() == []
+
+
+def test_weak_sets_of_beacon_nodes_are_warned_of() -> None:
+    a, b, c = endpoint("a"), endpoint("b"), endpoint("c")
+    assert network(a).beacon_warnings() == []
+    assert "one beacon node: whatever it says is believed" in network(a, beacon=[a]).beacon_warnings()[0]
+    assert "2 beacon nodes stand no more faults than 1" in network(a, beacon=[a, b]).beacon_warnings()[0]
+    same = network(a, beacon=[endpoint("a", operator="o"), endpoint("b", operator="o"), c]).beacon_warnings()
+    assert same == ["3 beacon nodes but 2 operators: nodes of one operator fail and err together"]
+    assert network(a, beacon=[a, b, c]).beacon_warnings() == []
+    assert "a single node" in network(a, beacon=[a, b, c], beacon_states="one").beacon_warnings()[0]
 
 
 def test_defaults_are_mainnets() -> None:

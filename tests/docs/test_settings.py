@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
@@ -156,6 +156,8 @@ def another(key: Key) -> Any:
         return "other/file.yaml"
     if key.path == "network.multicall":
         return "0x1111111111111111111111111111111111111111"
+    if get_origin(key.field.annotation) is Literal:
+        return next(value for value in get_args(key.field.annotation) if value != default)
     return "0.0.0.0" if isinstance(default, str) else int(default) + 1
 
 
