@@ -26,7 +26,8 @@ PENDING_CONSOLIDATION = np.dtype([("source_index", "<u8"), ("target_index", "<u8
 class StateColumns:
     """One state. Arrays of the registry have one item a validator, by index; amounts are gwei; names are those of consensus-specs.
 
-    ``block``: the execution block of the newest payload in the state (number, hash, time), as a stamp of the state's slot.
+    ``block``: the execution block of the newest payload in the state, with the slot of the beacon block that it belongs to. A Gloas state
+    has no block number (``payload.UNKNOWN_NUMBER`` stands there): look the hash up, or give the stamp to ``StateView.columns``.
     ``block_roots[s % len]`` is the root of the newest block at or before slot s, for the last ``len`` slots before ``slot``.
     ``latest_block_slot``: slot of the newest block. ``proposer_lookahead``: proposers of the state's epoch and the next, None before Fulu.
     """

@@ -59,6 +59,21 @@ class Spec:
     max_pending_partials_per_withdrawals_sweep: int = 8
 
     @property
+    def proposer_lookahead_slots(self) -> int:
+        """Slots whose proposers a state knows: those of its epoch and of the look-ahead (Fulu)."""
+        return (self.min_seed_lookahead + 1) * self.slots_per_epoch
+
+    @property
+    def builder_payment_slots(self) -> int:
+        """Slots whose payments to builders are pending: the previous epoch's and the current one's (Gloas)."""
+        return 2 * self.slots_per_epoch
+
+    @property
+    def ptc_window_slots(self) -> int:
+        """Slots whose payload timeliness committees a state knows: previous epoch, current, look-ahead (Gloas)."""
+        return (self.min_seed_lookahead + 2) * self.slots_per_epoch
+
+    @property
     def slot_seconds(self) -> float:
         return self.slot_duration_ms / 1000
 
