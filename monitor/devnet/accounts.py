@@ -15,10 +15,10 @@ MEMBERS = 9
 """Oracle members, as on mainnet; the quorum is 5."""
 
 ROLES = (
-    "deployer", "governance", "guardian_person", "sentinel", "circuit_breaker", "reseal_manager", "staking_router", "vault_hub",
+    "deployer", "governance", "guardian_person", "sentinel", "circuit_breaker", "reseal_manager", "depositor_bot", "vault_hub",
     "module_rewards", "vault_user", *(f"member_{i}" for i in range(MEMBERS)), "attacker", "staker_0", "staker_1", "staker_2",
 )  # fmt: skip
-"""Names in the order of the mnemonic's accounts. ``staking_router`` and ``vault_hub`` are contracts on mainnet, accounts here."""
+"""Names in the order of the mnemonic's accounts. ``vault_hub`` is a contract on mainnet, an account here."""
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.devnet import reports
-from monitor.devnet.deploy import LIDO_APP_ID, role
+from monitor.devnet.deploy import LIDO_APP_ID, MODULES, VALIDATOR, role
 from monitor.devnet.transactions import Receipt, Transaction, ether
 from monitor.devnet.world import World
 
@@ -61,10 +61,47 @@ def claim(world: World, account: str, ids: Sequence[int]) -> Receipt:
     return world.send(queue.tx(account, "claimWithdrawals", ordered, list(hints)))[0]
 
 
-def deposit(world: World, wei: int) -> Receipt:
-    """The staking router takes buffered ether for validators."""
-    router = world.account("staking_router")
-    return world.send(world["lido"].tx(router, "withdrawDepositableEther", wei, wei // ether(32)))[0]
+def deposit(world: World, wei: int) -> list[Receipt]:
+    """The staking router takes buffered ether for validators: 32 ether for each next key of the curated operators in turn, which get
+    more keys if they must, and what is left as a top-up."""
+    count, rest = divmod(wei, ether(VALIDATOR))
+    router, depositor, given = world["staking_router"], world.account("depositor_bot"), dict[int, int]()
+    transactions = []
+    for operator, free in enumerate(_unused_keys(world, "node_operators_registry")):
+        given[operator] = min(free, count - sum(given.values()))
+    if lacking := count - sum(given.values()):
+        transactions.append(world.by_agent("node_operators_registry", "devAddKeys", 0, lacking))
+        given[0] += lacking
+    taking = {operator: keys for operator, keys in given.items() if keys}
+    if taking:
+        transactions.append(router.tx(depositor, "devDeposit", 1, list(taking), list(taking.values())))
+    if rest:
+        transactions.append(router.tx(depositor, "devTopUp", 1, rest))
+    return world.send(*transactions)
+
+
+def add_operator(world: World, name: str, keys: int = 0, *, module: str = "node_operators_registry") -> int:
+    """A new operator with so many keys, none of them deposited; its id is returned."""
+    operator = int(world[module].read("getNodeOperatorsCount"))
+    world.send(world.by_agent(module, "addNodeOperator", name, world.account("module_rewards")))
+    add_keys(world, operator, keys, module=module)
+    return operator
+
+
+def add_keys(world: World, operator: int, keys: int, *, module: str = "node_operators_registry") -> None:
+    """An operator gets more keys, vetted at once."""
+    world.send(world.by_agent(module, "devAddKeys", operator, keys))
+
+
+def deposit_keys(world: World, operator: int, keys: int, *, module: str = "node_operators_registry") -> Receipt:
+    """The next so many keys of one operator are deposited, 32 buffered ether each."""
+    number = [name for name, _, _ in MODULES].index(module) + 1
+    return world.send(world["staking_router"].tx(world.account("depositor_bot"), "devDeposit", number, [operator], [keys]))[0]
+
+
+def rename_operator(world: World, operator: int, name: str, *, module: str = "node_operators_registry") -> Receipt:
+    """The operator gets another name."""
+    return world.send(world.by_agent(module, "setNodeOperatorName", operator, name))[0]
 
 
 def exit_validators(world: World, wei: int) -> int:
@@ -227,6 +264,11 @@ def reorg(world: World, depth: int, pairs: Sequence[tuple[Transaction, int]] = (
 
 
 # ---------------------------------------------------------------- inside
+
+
+def _unused_keys(world: World, module: str) -> list[int]:
+    registry = world[module]
+    return [registry.read("getUnusedSigningKeyCount", operator) for operator in range(registry.read("getNodeOperatorsCount"))]
 
 
 def _by_admin(world: World, contract: str, function: str, *args: Any) -> Transaction:

@@ -33,10 +33,21 @@ CONSENSUS_VERSION = 6
 GUARDIAN_MAX_DURATION = 7 * 86400
 VAULT_PAUSE_SECONDS = 3 * 86400
 VAULT_GAS_LIMIT = 150_000
-STAKED = {"staker_0": 60_000, "staker_1": 40_000, "staker_2": 20_000}
+STAKED = {"staker_0": 30_000, "staker_1": 20_000, "staker_2": 10_000}
 """Ether staked by each at the start."""
-DEPOSITED = 96_000
-"""Ether of it that goes to validators at once."""
+VALIDATOR = 32
+"""Ether of a deposit."""
+SPARE_KEYS = 100
+"""Keys of each operator that wait for a deposit."""
+CURATED = {
+    "Alder Staking": 300, "Birch Nodes": 250, "Cedar & Sons": 200, "Dogwood Labs": 180, "Elm Validators": 150, "Fir Infrastructure": 120,
+    "Ginkgo": 100, "Hazel Works": 50,
+}  # fmt: skip
+SIMPLE_DVT = {"Cluster Amber": 60, "Cluster Basalt": 50, "Cluster Coral": 40}
+MODULES = (("node_operators_registry", "curated-onchain-v1", CURATED), ("simple_dvt", "SimpleDVT", SIMPLE_DVT))
+"""Staking modules in the order of their ids (from 1): contract, name in the router, and validators by operator at the start."""
+DEPOSITED = VALIDATOR * sum(sum(operators.values()) for _, _, operators in MODULES)
+"""Ether that goes to validators at once."""
 IN_VAULT = 5_000
 """Ether staked through wstETH and held by the guarded vault."""
 
@@ -110,6 +121,8 @@ _ORDER = (
     ("hash_consensus_ao", "HashConsensus"),
     ("withdrawal_vault.implementation", "WithdrawalVault"), ("withdrawal_vault", "WithdrawalsManagerProxy"),
     ("el_rewards_vault", "ELRewardsVault"),
+    ("staking_router.implementation", "StakingRouter"), ("staking_router", "OssifiableProxy"),
+    ("node_operators_registry", "NodeOperatorsRegistry"), ("simple_dvt", "NodeOperatorsRegistry"),
     ("lido.spare", "LidoNext"), ("withdrawal_queue.spare", "WithdrawalQueueERC721"),
     ("vault", "Vault"), ("guardian", "Guardian"),
 )  # fmt: skip
@@ -162,12 +175,13 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
         return place[f"{name}.implementation"], agent, bytes.fromhex(setup[2:])
 
     config = (
-        place["accounting_oracle"], place["el_rewards_vault"], place["lido"], place["burner"], address_of("staking_router"), agent,
+        place["accounting_oracle"], place["el_rewards_vault"], place["lido"], place["burner"], place["staking_router"], agent,
         place["withdrawal_queue"], place["withdrawal_vault"], place["accounting"], place["wsteth"], address_of("vault_hub"),
     )  # fmt: skip
     chain = (SLOTS_PER_EPOCH, SECONDS_PER_SLOT, genesis)
     frame = (INITIAL_EPOCH, EPOCHS_PER_FRAME, FAST_LANE_SLOTS)
     first_ref_slot = INITIAL_EPOCH * SLOTS_PER_EPOCH - 1
+    router = compiled["StakingRouter"].data("initialize", agent, credentials(place["withdrawal_vault"]))
     oracle = compiled["AccountingOracle"].data("initialize", agent, place["hash_consensus_ao"], CONSENSUS_VERSION, first_ref_slot)
     free: dict[str, tuple[Any, ...]] = {
         "agent": (address_of("governance"),),
@@ -182,12 +196,18 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
         "burner": proxy("burner", compiled["Burner"].data("initialize", agent)),
         "accounting_oracle.implementation": (locator, SECONDS_PER_SLOT, genesis),
         "accounting_oracle": proxy("accounting_oracle", oracle),
+        "staking_router": proxy("staking_router", router),
         "hash_consensus_ao": (chain, frame, agent, place["accounting_oracle"]),
         "withdrawal_vault": (place["withdrawal_vault.implementation"], agent),
         "vault": (place["wsteth"], address_of("governance")),
         "guardian": (0, address_of("governance"), GUARDIAN_MAX_DURATION),
     }
     return {name: (free.get(name, (locator,)), ether(1) if name == "lido" else 0) for name, _ in _ORDER}
+
+
+def credentials(vault: str) -> bytes:
+    """Withdrawal credentials of type 0x01 for an address."""
+    return b"\x01" + bytes(11) + to_canonical_address(vault)
 
 
 def role(name: str) -> bytes:
@@ -233,19 +253,37 @@ def _wire(rpc: Rpc, compiled: Artifacts, place: dict[str, str]) -> None:
 
 def _fill(rpc: Rpc, compiled: Artifacts, place: dict[str, str], staked: dict[str, int]) -> None:
     """Stake, put most of it on validators, and put wstETH into the guarded vault."""
-    lido, user, router = compiled["Lido"], address_of("vault_user"), address_of("staking_router")
+    lido, user = compiled["Lido"], address_of("vault_user")
     rpc.batch([("anvil_setBalance", [address_of(name), hex(ether(amount + 100_000))]) for name, amount in staked.items()])
     rpc.call("anvil_setBalance", user, hex(ether(IN_VAULT + 100_000)))
     zero = "0x" + "00" * 20
     stakes = [Transaction(address_of(name), place["lido"], lido.data("submit", zero), ether(amount)) for name, amount in staked.items()]
-    deposit = Transaction(router, place["lido"], lido.data("withdrawDepositableEther", ether(DEPOSITED), DEPOSITED // 32))
     wrap = Transaction(user, place["wsteth"], "0x", ether(IN_VAULT))
-    send(rpc, [*stakes, deposit, wrap])
+    send(rpc, [*stakes, *_operators(compiled, place), wrap])
     shares = compiled["WstETH"].result(
         "balanceOf", rpc.call("eth_call", {"to": place["wsteth"], "data": compiled["WstETH"].data("balanceOf", user)}, "latest")
     )
     approve = Transaction(user, place["wsteth"], compiled["WstETH"].data("approve", place["vault"], shares))
     send(rpc, [approve, Transaction(user, place["vault"], compiled["Vault"].data("deposit", shares))])
+
+
+def _operators(compiled: Artifacts, place: dict[str, str]) -> list[Transaction]:
+    """Modules with operators and keys, and the deposits of all of them that have validators at the start."""
+    governance, agent = address_of("governance"), compiled["Agent"]
+    router, registry = compiled["StakingRouter"], compiled["NodeOperatorsRegistry"]
+
+    def by_agent(name: str, data: str) -> Transaction:
+        return Transaction(governance, place["agent"], agent.data("execute", place[name], 0, bytes.fromhex(data[2:])))
+
+    found = []
+    for module, (contract, name, operators) in enumerate(MODULES, 1):
+        found.append(by_agent("staking_router", router.data("devAddModule", name, place[contract], 1)))
+        for operator, (title, keys) in enumerate(operators.items()):
+            found.append(by_agent(contract, registry.data("addNodeOperator", title, address_of("module_rewards"))))
+            found.append(by_agent(contract, registry.data("devAddKeys", operator, keys + SPARE_KEYS)))
+        deposit = router.data("devDeposit", module, list(range(len(operators))), list(operators.values()))
+        found.append(Transaction(address_of("depositor_bot"), place["staking_router"], deposit))
+    return found
 
 
 def _check(rpc: Rpc, deployment: Deployment) -> None:

@@ -26,13 +26,35 @@ STAND_INS = {
     "lido_locator": ("LidoLocator", "OssifiableProxy"),
     "agent": ("Agent",),
     "kernel": ("Kernel",),
+    "staking_router": ("StakingRouter", "OssifiableProxy"),
+    "node_operators_registry": ("NodeOperatorsRegistry",),
+    "simple_dvt": ("NodeOperatorsRegistry",),
 }
 PROXY_INTERFACES = {
     "OssifiableProxy": "ossifiable_proxy_core",
     "LidoProxy": "ossifiable_proxy_core",
     "WithdrawalsManagerProxy": "withdrawals_manager_proxy",
 }
+_REGISTRY = {
+    # No rewards to operators, no proofs of late exits, no exits triggered, no limits on operators, keys are never removed.
+    "getRewardsDistribution", "getRewardDistributionState", "RewardsDistributed", "RewardDistributionStateChanged",
+    "exitPenaltyCutoffTimestamp", "isValidatorExitingKeyReported", "isValidatorExitDelayPenaltyApplicable", "ValidatorExitStatusUpdated",
+    "ValidatorExitTriggered", "ExitDeadlineThresholdChanged", "TargetValidatorsCountChanged", "NodeOperatorTotalKeysTrimmed",
+    # No Aragon behind it.
+    "canPerform", "RecoverToVault", "ScriptResult",
+}  # fmt: skip
 NOT_ON_THE_DEVNET = {
+    "node_operators_registry": _REGISTRY,
+    "simple_dvt": _REGISTRY,
+    # No report reaches the router, nothing is allocated by itself, and limits and fees are what they are.
+    "staking_router": {
+        "getStakingModuleStateAccounting", "getModuleValidatorsBalance", "getTotalModulesValidatorsBalance", "getAllNodeOperatorDigests",
+        "getNodeOperatorDigests", "getAllStakingModuleDigests", "getStakingRewardsDistribution", "getStakingFeeAggregateDistribution",
+        "getTotalFeeE4Precision", "getDepositAllocations", "getMaxTopUpPerBlockGwei", "StakingModuleShareLimitSet", "StakingModuleFeesSet",
+        "StakingModuleMaxDepositsPerBlockSet", "StakingModuleMinDepositBlockDistanceSet", "MaxTopUpPerBlockGweiSet",
+        "WithdrawalsCredentialsChangeFailed", "StakingModuleExitedValidatorsIncompleteReporting",
+        "ExitedAndStuckValidatorsCountsUpdateFailed", "RewardsMintedReportFailed", "StakingModuleExitNotificationFailed",
+    },
     # No stake limits, no stVaults' bad debt, no rebalancing of stVaults.
     "lido": {"StakingLimitSet", "StakingLimitRemoved", "ExternalBadDebtInternalized", "ExternalEtherTransferredToBuffer"},
     # No triggered exits, no consolidations, no stray tokens to recover.

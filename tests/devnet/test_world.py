@@ -80,7 +80,7 @@ def test_set_up_is_quick_and_leaves_a_healthy_pool(compiled: Artifacts) -> None:
     begun = time.monotonic()
     with World.start(block_time=0) as world:
         taken = time.monotonic() - begun
-        assert world["lido"].read("getTotalPooledEther") > ether(120_000)
+        assert world["lido"].read("getTotalPooledEther") > ether(60_000)
         assert world["lido"].read("getPooledEthByShares", 10**27) > 10**27
         assert reports.reported(world)
         assert abs(world.now() - time.time()) < 60
