@@ -163,6 +163,7 @@ VALIDATORS = (
     epochly("validators_reward_ether", "ether", "validator", (OWNER, OPERATOR), "Attestation rewards and penalties of validators_active in the evaluated epoch; what slashed ones pay is in slashing_loss_ether."),
     epochly("validators_ideal_reward_ether", "ether", "validator", (OWNER, OPERATOR), "What perfect attestations had earned in the evaluated epoch; 0 in an inactivity leak."),
     epochly("validators_effectiveness_ratio", "ratio", "validator", (OWNER, OPERATOR), "Rewards over ideal rewards; negative when penalties prevail; absent in a leak."),
+    epochly("validators_foreign_credentials", "count", "validator", (OWNER, OPERATOR), "Validators with a deposited key of the operator but withdrawal credentials that are not the protocol's: somebody deposited first. They count as nobody's in every other family; absent where there is none."),
     epochly("validators_epoch", "epochs", "validator", (CHAIN,), "The evaluated epoch."),
 )  # fmt: skip
 

@@ -138,10 +138,13 @@ class Owners:
     """Whose validator each index is: ``groups[of[i]]`` is (protocol, operator); -1: of nobody whom we watch.
 
     ``of`` may be shorter than the registry: later validators are not looked up yet and count for the network alone.
+    ``foreign``: by (protocol, operator), validators with a key of the operator but not with the protocol's withdrawal credentials: somebody
+    deposited first. They are of nobody in ``of``.
     """
 
     groups: tuple[tuple[str, str], ...] = ()
     of: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def group(self, validator: int) -> tuple[str, str] | None:
         """(protocol, operator) of one validator, None when it is of nobody whom we watch."""
