@@ -123,7 +123,7 @@ GNOSIS = Spec(
 )  # fmt: skip
 MINIMAL = Spec(
     preset_base="minimal", slot_duration_ms=6_000, slots_per_epoch=8, slots_per_historical_root=64, epochs_per_historical_vector=64,
-    epochs_per_slashings_vector=64, epochs_per_eth1_voting_period=4, sync_committee_size=32, ptc_size=2, shard_committee_period=64,
+    epochs_per_slashings_vector=64, epochs_per_eth1_voting_period=4, sync_committee_size=32, ptc_size=16, shard_committee_period=64,
     churn_limit_quotient=32, min_per_epoch_churn_limit_electra=64 * ETHER, max_per_epoch_activation_exit_churn_limit=128 * ETHER,
 )  # fmt: skip
 PRESETS: Mapping[str, Spec] = {"mainnet": MAINNET, "minimal": MINIMAL, "gnosis": GNOSIS}
