@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from monitor.store.tables import alerts, guardian, journal, lease
+from monitor.store.tables import alerts, guardian, journal, keys, lease
 
 METADATA = SQLModel.metadata
 
-__all__ = ["METADATA", "alerts", "guardian", "journal", "lease"]
+__all__ = ["METADATA", "alerts", "guardian", "journal", "keys", "lease"]
