@@ -119,11 +119,13 @@ def _whole(name: str, value: Any) -> int:
 
 MAINNET = Spec()
 GNOSIS = Spec(
-    preset_base="gnosis", slot_duration_ms=5_000, slots_per_epoch=16, base_reward_factor=25, epochs_per_eth1_voting_period=64,
+    preset_base="gnosis", slot_duration_ms=5_000, slots_per_epoch=16, base_reward_factor=25, churn_limit_quotient=4096,
+    max_per_epoch_activation_exit_churn_limit=64 * ETHER, max_pending_partials_per_withdrawals_sweep=6,
 )  # fmt: skip
 MINIMAL = Spec(
     preset_base="minimal", slot_duration_ms=6_000, slots_per_epoch=8, slots_per_historical_root=64, epochs_per_historical_vector=64,
     epochs_per_slashings_vector=64, epochs_per_eth1_voting_period=4, sync_committee_size=32, ptc_size=16, shard_committee_period=64,
     churn_limit_quotient=32, min_per_epoch_churn_limit_electra=64 * ETHER, max_per_epoch_activation_exit_churn_limit=128 * ETHER,
+    max_pending_partials_per_withdrawals_sweep=2,
 )  # fmt: skip
 PRESETS: Mapping[str, Spec] = {"mainnet": MAINNET, "minimal": MINIMAL, "gnosis": GNOSIS}
