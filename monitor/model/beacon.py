@@ -192,6 +192,8 @@ class EpochFacts:
     leaking: bool
     balances_at: Mapping[str, Gwei] = field(default_factory=dict)
     """By protocol: sum of the balances of all its validators at ``slot`` (what an oracle report with that reference slot must say)."""
+    foreign: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """``Owners.foreign`` of the owners that this was evaluated with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

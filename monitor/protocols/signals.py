@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Literal, Protocol
 
-from monitor.model import Address, Log, Read, Snapshot, Wei
+from monitor.model import Address, Log, Read, Snapshot, Unanswered, Wei
 from monitor.protocols.access import Change, Guarded
 
 
@@ -206,7 +207,113 @@ class ChangeSource(Protocol):
     def changes(self, snapshot: Snapshot) -> Sequence[Change]: ...
 
 
-Signal = Literal["roles", "oracle", "queue", "accounting"]
+@dataclass(frozen=True, slots=True)
+class KeyModule:
+    """A part of a protocol that keeps operators and their keys, at one block.
+
+    ``nonce`` changes whenever keys or deposits do. ``deposited``: keys that got a deposit, of all ``operators``, whose ids are
+    0..operators-1. ``form``: which of the source's interfaces it has. ``names``: the contract that knows the operators' names, if it is another.
+    """
+
+    id: int
+    name: str
+    address: Address
+    form: str
+    nonce: int
+    deposited: int
+    operators: int
+    names: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOperator:
+    """``deposited``: its keys 0..deposited-1 got a deposit, and never change. ``name``: None if it could not be read; "" if it has none."""
+
+    id: int
+    name: str | None
+    deposited: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRun:
+    """Keys ``first`` to ``first + count - 1`` of one operator."""
+
+    operator: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOverview:
+    """Which modules there are at a block. ``credentials``: withdrawal credentials (32 bytes) that are the protocol's.
+
+    ``unread``: what this source cannot read or gave no good answer, each with the reason: while there is any, keys may be missing.
+    """
+
+    modules: tuple[KeyModule, ...]
+    credentials: frozenset[bytes]
+    unread: tuple[str, ...] = ()
+
+
+class KeySource(Protocol):
+    """Where a protocol lists the public keys of its validators. Keys of one operator are only ever added at the end.
+
+    ``directory`` (module ids and their addresses) is read with the overview and needed to ask for it: when it is another than the one asked
+    with, the overview is asked once more. All raise Unanswered or BadAnswer. Reads of keys are asked alone, not bundled on chain, since
+    one of them may take millions of gas.
+    """
+
+    @property
+    def name(self) -> str: ...
+    def overview_reads(self, directory: Mapping[int, Address]) -> Sequence[Read]: ...
+    def directory(self, snapshot: Snapshot) -> Mapping[int, Address]: ...
+    def overview(self, snapshot: Snapshot, directory: Mapping[int, Address]) -> KeyOverview: ...
+    def operator_reads(self, module: KeyModule, ids: Sequence[int]) -> Sequence[Read]: ...
+    def operators(self, snapshot: Snapshot, module: KeyModule, ids: Sequence[int]) -> Sequence[KeyOperator]: ...
+    def key_read(self, module: KeyModule, run: KeyRun) -> Read: ...
+    def keys(self, snapshot: Snapshot, module: KeyModule, run: KeyRun) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class VenueReading:
+    """One venue of a token at one block; amounts are of the protocol's token, not of a wrapper.
+
+    ``origin``: venues of equal origin are one source. ``price``: wei of ether a token, None when the venue gave none. ``refused``: why
+    it does not count, None when it does. ``depth``: wei that can be sold at 1 % slippage, at fair value; None for feeds. ``share``: the
+    token's part of a pool's value at fair value. ``age``: seconds since a feed's answer.
+    """
+
+    origin: str
+    price: int | None
+    refused: str | None
+    depth: int | None
+    share: Fraction | None
+    age: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PegReading:
+    """What a token is worth, and what is paid for it. ``fair``: wei of ether a token, by the protocol itself.
+
+    ``floor``: wei of depth below which a pool does not count, and the weight of a feed. ``unanswered``: venues of which nothing is known.
+    """
+
+    fair: int
+    floor: int
+    venues: Mapping[str, VenueReading]
+    unanswered: Mapping[str, Unanswered]
+
+
+class PegSource(Protocol):
+    @property
+    def token(self) -> str: ...
+    @property
+    def venues(self) -> tuple[str, ...]: ...
+    def reads(self) -> Sequence[Read]: ...
+    def reading(self, snapshot: Snapshot) -> PegReading: ...
+
+
+Signal = Literal["roles", "oracle", "queue", "accounting", "peg"]
 
 
 @dataclass(frozen=True)
@@ -227,3 +334,5 @@ class ProtocolSources:
     roles: Mapping[str, frozenset[str]]
     """Role names by contract, of all contracts: what a baseline may speak of."""
     uncovered: tuple[str, ...]
+    keys: KeySource | None = None
+    peg: PegSource | None = None
