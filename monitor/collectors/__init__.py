@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from monitor.chain.beacon.spec import MAINNET, Spec
+from monitor.collectors import beacon, slashing
 from monitor.collectors.accounting import EVENTS as ACCOUNTING_EVENTS
 from monitor.collectors.accounting import Accounting, RebaseEvents
 from monitor.collectors.baseline import Approved
 from monitor.collectors.events import LogEvents
 from monitor.collectors.oracle import ALLOWANCE, Oracle, OracleWallets
 from monitor.collectors.oracle import EVENTS as ORACLE_EVENTS
+from monitor.collectors.peg import Peg, PegSources, PegVenues
 from monitor.collectors.pointers import Pointers
 from monitor.collectors.queue import Queue, QueueHead
 from monitor.collectors.roles import ContractStates, RoleEvents, RoleHolders
+from monitor.collectors.validators import validators
 from monitor.model import Collector, labels
 from monitor.protocols.signals import ProtocolSources
 
@@ -34,4 +40,18 @@ def collectors(protocol: ProtocolSources, approved: Approved, allowance: int = A
         found.append(Accounting(protocol.name, protocol.accounting))
         events = RebaseEvents(protocol.accounting)
         found.append(LogEvents("accounting_events", ACCOUNTING_EVENTS, labels(protocol=protocol.name), events))
+    if protocol.peg is not None:
+        found += [kind(protocol.name, protocol.peg) for kind in (PegVenues, PegSources, Peg)]
     return tuple(c for c in found if c.scopes)
+
+
+def beacon_collectors(protocols: Sequence[str], spec: Spec = MAINNET) -> tuple[Collector, ...]:
+    """The collectors of the consensus layer, for networks with beacon nodes. ``protocols``: whose validators have scopes of their own."""
+    return (
+        beacon.Heads(spec),
+        beacon.Finality(spec),
+        beacon.epochly(),
+        validators(protocols),
+        slashing.losses(protocols),
+        slashing.SlashingEvents(protocols, spec),
+    )

@@ -15,6 +15,7 @@ from eth_utils.crypto import keccak
 from monitor.devnet.accounts import MEMBERS, ROLES, address_of, key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.build import Artifacts
+from monitor.devnet.market import open_market
 from monitor.devnet.rpc import Rpc
 from monitor.devnet.transactions import Transaction, ether, send
 
@@ -78,6 +79,8 @@ class Deployment:
     """Name of the compiled contract behind each entry of ``contracts``."""
     app_ids: dict[str, str] = field(default_factory=dict)
     """Names of apps in the Aragon kernel."""
+    peg: dict[str, Any] = field(default_factory=dict)
+    """Where stETH is traded and priced."""
 
     def write(self, path: Path) -> None:
         """Write it as YAML. No key is in it."""
@@ -145,6 +148,7 @@ def deploy(rpc: Rpc, compiled: Artifacts, *, staked: dict[str, int] | None = Non
     send(rpc, [Transaction(deployer, None, compiled[kind].create(*arguments[name][0]), arguments[name][1]) for name, kind in _ORDER])
     _wire(rpc, compiled, place)
     _fill(rpc, compiled, place, STAKED if staked is None else staked)
+    market = open_market(rpc, compiled, place["lido"])
     kinds = {name: kind for name, kind in _ORDER if "." not in name}
     kinds |= {name.removesuffix(".implementation"): kind for name, kind in _ORDER if name.endswith(".implementation")}
     deployment = Deployment(
@@ -155,13 +159,14 @@ def deploy(rpc: Rpc, compiled: Artifacts, *, staked: dict[str, int] | None = Non
         initial_epoch=INITIAL_EPOCH,
         epochs_per_frame=EPOCHS_PER_FRAME,
         block=int(rpc.call("eth_blockNumber"), 16),
-        contracts={**{name: at for name, at in place.items() if "." not in name}, "multicall3": MULTICALL3},
+        contracts={**{name: at for name, at in place.items() if "." not in name}, **market.contracts, "multicall3": MULTICALL3},
         implementations={name.split(".")[0]: at for name, at in place.items() if name.endswith(".implementation")},
         spare_implementations={name.split(".")[0]: at for name, at in place.items() if name.endswith(".spare")},
         accounts={role: address_of(role) for role in ROLES},
         members=[address_of(f"member_{i}") for i in range(MEMBERS)],
-        kinds={**kinds, "multicall3": "Multicall3"},
+        kinds={**kinds, **market.kinds, "multicall3": "Multicall3"},
         app_ids={"lido": LIDO_APP_ID},
+        peg=market.peg,
     )
     _check(rpc, deployment)
     return deployment

@@ -10,6 +10,7 @@ from monitor.protocols.lido.deployment import Deployed, Deployment
 from monitor.protocols.lido.governance import LidoChanges
 from monitor.protocols.lido.locator import pointers
 from monitor.protocols.lido.oracle import LidoOracle
+from monitor.protocols.lido.peg import peg, unlisted
 from monitor.protocols.lido.queue import LidoQueue
 from monitor.protocols.signals import ProtocolSources
 
@@ -45,6 +46,7 @@ def protocol(deployment: Deployment) -> ProtocolSources:
         deployment.names,
         {name: frozenset(d.roles.values()) for name, d in deployment.contracts.items()},
         tuple(_uncovered(deployment)),
+        peg=peg(deployment),
     )
 
 
@@ -80,6 +82,9 @@ def _uncovered(deployment: Deployment) -> list[str]:
         if not deployment.has(*needs)
     ]
     found += [f"{what}: the deployment has no {name}" for name, what in _WISHES.items() if not deployment.has(name)]
+    found += [f"peg: venue {venue}: the deployment has no {base}" for venue, base in unlisted(deployment).items()]
+    if deployment.market is None:
+        found.append("peg: the deployment names no venues")
     for deployed in deployment.contracts.values():
         if deployed.roles and deployed.access != "access_control_enumerable":
             found.append(f"roles of {deployed.contract.name}: holders cannot be listed on chain ({deployed.access}); only changes are seen")

@@ -24,6 +24,7 @@ from monitor.protocols import entries
 from monitor.protocols.abi import Contract
 from monitor.protocols.access import PauseKind, ProxyKind
 from monitor.protocols.entries import Entry, hint
+from monitor.protocols.venues import Market, read_market
 
 AccessKind = Literal["access_control_enumerable", "access_control_not_enumerable", "aragon_acl"]
 _GROUPS = ("core", "oracle", "modules", "vaults", "governance")
@@ -33,6 +34,8 @@ _OF_DEVNET = (
 )  # fmt: skip
 """What the devnet's file tells besides: of no interest here."""
 _FIELDS = ("address", "group", "proxy", "access", "pause", "roles", "role_hashes")
+_BASES = ("lido", "wsteth")
+"""Contracts whose tokens venues can price."""
 MAINNET = Path(__file__).with_name("mainnet.yaml")
 DEFAULT_ADMIN_ROLE = bytes(32)
 T = TypeVar("T")
@@ -64,12 +67,13 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The contracts of one network by name, the names of other accounts, and Aragon's app ids."""
+    """The contracts of one network by name, the names of other accounts, Aragon's app ids, and where the token is traded."""
 
     network: int | None
     contracts: Mapping[str, Deployed]
     accounts: Mapping[str, Address] = field(default_factory=dict)
     app_ids: Mapping[bytes, str] = field(default_factory=dict)
+    market: Market | None = None
 
     def __getitem__(self, name: str) -> Contract:
         try:
@@ -103,7 +107,9 @@ def parse(text: str, file: str = "deployment") -> Deployment:
 
 
 def _read(root: Entry, described: Mapping[str, Deployed]) -> Deployment:
-    fields = root.fields("network", "chain_id", "role_hashes", "contracts", "implementations", "kinds", "accounts", "app_ids", *_OF_DEVNET)
+    fields = root.fields(
+        "network", "chain_id", "role_hashes", "contracts", "implementations", "kinds", "accounts", "app_ids", "peg", *_OF_DEVNET
+    )
     if "contracts" not in fields:
         root.fail('"contracts" is missing: a mapping from contract names to addresses')
     hashes = {name: value.digest() for name, _, value in fields["role_hashes"].items()} if "role_hashes" in fields else {}
@@ -125,7 +131,8 @@ def _read(root: Entry, described: Mapping[str, Deployed]) -> Deployment:
         contracts[name] = found
     app_ids = {value.digest(): name for name, _, value in fields["app_ids"].items()} if "app_ids" in fields else {}
     network = fields.get("network") or fields.get("chain_id")
-    return Deployment(network.integer() if network else None, MappingProxyType(contracts), accounts, app_ids)
+    market = read_market(fields["peg"], _BASES) if "peg" in fields else None
+    return Deployment(network.integer() if network else None, MappingProxyType(contracts), accounts, app_ids, market)
 
 
 def _names(fields: Mapping[str, Entry], key: str) -> set[str]:
