@@ -5,10 +5,11 @@ The state is of the last slot of epoch E; N = E - 1 is the evaluated epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.chain.beacon.columns import StateColumns
 from monitor.model import Hash, Slot
@@ -16,7 +17,6 @@ from monitor.model.beacon import (
     DUTIES,
     STATUSES,
     STREAKS,
-    Duty,
     Epoch,
     EpochFacts,
     GroupFacts,
@@ -90,90 +90,79 @@ def _registry(columns: StateColumns, owners: Owners, complete: frozenset[str]) -
 
 
 def _group_facts(columns: StateColumns, groups: Groups, roll: Roll, streaks: Streaks, leaking: bool) -> Mapping[Key, GroupFacts]:
-    by_status = groups.count(statuses(columns), len(STATUSES))
-    balances = groups.sum(columns.balances)
-    votes = _votes(columns, groups, roll)
-    offline, longest = _offline(columns, groups, streaks)
-    rewards = _rewards(columns, groups, roll, leaking)
-    proposals = _proposals(columns, groups)
-    slashed = _slashed(columns, groups)
-    lost = _lost(columns, groups, roll.total_active)
-    facts = {}
-    for key in groups.keys:
-        (active, active_effective), *timely = votes[key]
-        earned, ideal = rewards[key]
-        proposed, missed = proposals[key]
-        facts[key] = GroupFacts(
-            statuses=dict(zip(STATUSES, by_status[key], strict=True)),
-            balance=Gwei(balances[key][0]),
-            active=active,
-            active_effective=Gwei(active_effective),
-            timely=_by_duty(timely),
-            offline=offline[key],
-            longest_streak=longest[key],
+    """The facts of each owner: every table has the same rows, one for each of ``groups.keys``."""
+    deltas = attestation_deltas(columns, roll, leaking)
+    who = np.flatnonzero(roll.voters)
+    voting = zip(
+        _votes(columns, groups, roll, who), groups.sum(deltas.earned[who], who=who), groups.sum(deltas.ideal[who], who=who), strict=True
+    )
+    rows = zip(
+        groups.keys,
+        groups.count(statuses(columns), len(STATUSES)),
+        groups.sum(columns.balances),
+        voting,
+        _offline(columns, groups, streaks),
+        _proposals(columns, groups),
+        _slashed(columns, groups),
+        _lost(columns, groups, roll.total_active),
+        strict=True,
+    )
+    return {
+        key: GroupFacts(
+            statuses=dict(zip(STATUSES, by_status, strict=True)),
+            balance=balance,
+            active=votes[0][0],
+            active_effective=votes[0][1],
+            timely=dict(zip(DUTIES, votes[1:], strict=True)),
+            offline=offline,
+            longest_streak=longest,
             proposed=proposed,
             missed=missed,
-            earned=Gwei(earned),
-            ideal=Gwei(ideal),
-            slashed=slashed[key],
-            loss=lost[key],
+            earned=earned,
+            ideal=ideal,
+            slashed=slashed,
+            loss=loss,
         )
-    return facts
+        for key, by_status, (balance,), (votes, (earned,), (ideal,)), (offline, longest), (proposed, missed), slashed, loss in rows
+    }
 
 
-def _by_duty(timely: list[tuple[int, int]]) -> Mapping[Duty, tuple[int, Gwei]]:
-    return {duty: (count, Gwei(gwei)) for duty, (count, gwei) in zip(DUTIES, timely, strict=True)}
+def _votes(columns: StateColumns, groups: Groups, roll: Roll, who: NDArray[np.intp]) -> list[list[tuple[int, Gwei]]]:
+    """For each key (validators, gwei): of all who had to vote (``who``), then of those with each duty's flag."""
+    flags, kinds = roll.flags[who], FLAGS + 1
+    counts, sums = groups.count(flags, kinds, who), groups.sum(columns.effective_balance[who], flags, kinds, who)
+    combinations = np.arange(kinds)
+    wanted = [combinations >= 0, *(combinations >> bit & 1 == 1 for bit in range(len(DUTIES)))]
+    columns_of = [zip(counts[:, those].sum(axis=1), sums[:, those].sum(axis=1), strict=True) for those in wanted]
+    return [list(row) for row in zip(*columns_of, strict=True)]
 
 
-def _votes(columns: StateColumns, groups: Groups, roll: Roll) -> Mapping[Key, list[tuple[int, int]]]:
-    """For each key (validators, gwei): of all who had to vote, then of those with each duty's flag."""
-    who = np.flatnonzero(roll.voters)
-    flags, effective, kinds = roll.flags[who], columns.effective_balance[who], FLAGS + 1
-    counts, sums = groups.count(flags, kinds, who), groups.sum(effective, flags, kinds, who)
-    # The masks: every combination of flags, then those that have each bit.
-    members = [range(kinds), *([flag for flag in range(kinds) if flag >> bit & 1] for bit in range(len(DUTIES)))]
-    return {key: [(sum(counts[key][i] for i in of), sum(sums[key][i] for i in of)) for of in members] for key in groups.keys}
-
-
-def _offline(
-    columns: StateColumns, groups: Groups, streaks: Streaks
-) -> tuple[Mapping[Key, Mapping[int, tuple[int, Gwei]]], Mapping[Key, int]]:
+def _offline(columns: StateColumns, groups: Groups, streaks: Streaks) -> Iterator[tuple[Mapping[int, tuple[int, Gwei]], int]]:
     """For each key: (validators, gwei) with each streak that was seen long enough, and the longest streak."""
     who = np.flatnonzero(streaks.counts)
-    lengths, effective = streaks.counts[who], columns.effective_balance[who]
-    told = [length for length in STREAKS if length <= streaks.seen]
-    # Each validator is counted once, under the longest told streak that it has; longer ones are shorter ones too.
-    rung = np.searchsorted(told, lengths, side="right") - 1
-    counts, sums = groups.count(rung, len(told), who), groups.sum(effective, rung, len(told), who)
-    offline = {
-        key: {length: (sum(counts[key][at:]), Gwei(sum(sums[key][at:]))) for at, length in enumerate(told)} for key in groups.keys
-    }  # fmt: skip
-    return offline, groups.largest(lengths, who)
+    lengths, told = streaks.counts[who], [length for length in STREAKS if length <= streaks.seen]
+    # Each validator is counted under the longest told streak that it has, then added to the shorter ones.
+    rung = len(told) - np.searchsorted(told, lengths, side="right")
+    counts = groups.count(rung, len(told), who).cumsum(axis=1)
+    sums = groups.sum(columns.effective_balance[who], rung, len(told), who).cumsum(axis=1)
+    for count, gwei, longest in zip(counts[:, ::-1], sums[:, ::-1], groups.largest(lengths, who), strict=True):
+        yield dict(zip(told, zip(count, gwei, strict=True), strict=True)), longest
 
 
-def _rewards(columns: StateColumns, groups: Groups, roll: Roll, leaking: bool) -> Mapping[Key, tuple[int, int]]:
-    """For each key (earned, ideal) of those who had to vote."""
-    who = np.flatnonzero(roll.voters)
-    deltas = attestation_deltas(columns, roll, leaking)
-    earned, ideal = groups.sum(deltas.earned[who], who=who), groups.sum(deltas.ideal[who], who=who)
-    return {key: (earned[key][0], ideal[key][0]) for key in groups.keys}
-
-
-def _proposals(columns: StateColumns, groups: Groups) -> Mapping[Key, tuple[int | None, int | None]]:
+def _proposals(columns: StateColumns, groups: Groups) -> Iterable[tuple[int | None, int | None]]:
     """For each key (proposed, missed) of the state's own epoch."""
     who = proposers(columns)
     if who is None:
-        return dict.fromkeys(groups.keys, (None, None))
-    counts = groups.count(missed_slots(columns), 2, who.astype(np.intp))
-    return {key: (proposed, missed) for key, (proposed, missed) in counts.items()}
+        return [(None, None)] * len(groups.keys)
+    return [(proposed, missed) for proposed, missed in groups.count(missed_slots(columns), 2, who.astype(np.intp))]
 
 
-def _slashed(columns: StateColumns, groups: Groups) -> Mapping[Key, int]:
+def _slashed(columns: StateColumns, groups: Groups) -> list[int]:
     who = np.flatnonzero(columns.slashed & (np.uint64(columns.epoch) < columns.withdrawable_epoch))
-    return {key: count for key, (count,) in groups.count(np.zeros(len(who), np.intp), 1, who).items()}
+    return [count for (count,) in groups.count(0, who=who)]
 
 
-def _lost(columns: StateColumns, groups: Groups, total_active: int) -> Mapping[Key, Loss]:
+def _lost(columns: StateColumns, groups: Groups, total_active: int) -> list[Loss]:
     lost = losses(columns, total_active)
-    parts = [groups.sum(part, who=lost.who) for part in (lost.initial, lost.attestation, lost.correlation)]
-    return {key: Loss(*(Gwei(part[key][0]) for part in parts)) for key in groups.keys}
+    parts = [groups.sum(part, who=lost.who)[:, 0] for part in (lost.initial, lost.attestation, lost.correlation)]
+    return [Loss(*row) for row in zip(*parts, strict=True)]

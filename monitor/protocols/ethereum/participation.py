@@ -76,4 +76,4 @@ class Roll:
 
 def effective_sum(columns: StateColumns, of: NDArray[np.bool_]) -> int:
     """Sum of effective balances, gwei, at least one increment (consensus-specs, get_total_balance)."""
-    return max(columns.spec.effective_balance_increment, int(np.sum(columns.effective_balance, where=of)))
+    return max(columns.spec.effective_balance_increment, int(np.multiply(columns.effective_balance, of).sum()))
