@@ -2,7 +2,8 @@
 
 Every row has two times. ``admitted`` is when the frame was judged first: rewinding and "what was known at t" go by it.
 ``read`` is the time that its values speak for: their freshness and their place in a range go by it. They differ
-for a slow source only; a frame admitted by a tick speaks for the tick. Both ascend.
+for a slow source only; a frame admitted by a tick speaks for the tick. Both ascend. A frame that speaks for the same time as the one before it,
+and was admitted later, corrects it: from its admission on it stands alone.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Track:
         self.collector = collector
         self.scope = scope
         self.chunks: list[Chunk] = []
+        self._corrections = False
         self._event_times: list[int] = []
         self._events: list[Series] = []
 
@@ -103,13 +105,15 @@ class Track:
         return sum(c.nbytes for c in self.chunks) + 64 * len(self._events)
 
     def append(self, frame: Frame) -> bool:
-        """Take an ok frame. Its events are always taken; its samples only if they are newer than all before: else false."""
+        """Take an ok frame. Its events are always taken; its samples only if none before speaks for a later time: else false."""
         for event in frame.events:
             self._event_times.append(frame.admitted.timestamp)
             self._events.append(event.series)
         read = spoken_for(frame)
-        if self.last_read is not None and read <= self.last_read:
-            return False
+        if self.last_read is not None and self.last_admitted is not None and read <= self.last_read:
+            if read < self.last_read or frame.admitted.timestamp <= self.last_admitted:
+                return False
+            self._corrections = True
         if not self.chunks or self.chunks[-1].layout is not frame.layout:
             if self.chunks:
                 self.chunks[-1].fit()
@@ -158,12 +162,14 @@ class Track:
         return None
 
     def slices(self, after: int, until: int) -> Iterator[tuple[Chunk, slice]]:
-        """The rows that were admitted until ``until`` and speak for times in (after, until], oldest first."""
+        """The rows that were admitted until ``until`` and speak for times in (after, until], oldest first; none that was corrected by then."""
+        found: list[tuple[Chunk, slice]] = []
         for chunk in self.chunks:
             low = int(np.searchsorted(chunk.read, after, "right"))
             high = min(int(np.searchsorted(chunk.read, until, "right")), int(np.searchsorted(chunk.admitted, until, "right")))
             if low < high:
-                yield chunk, slice(low, high)
+                found.append((chunk, slice(low, high)))
+        return iter(_uncorrected(found) if self._corrections else found)
 
     def covered(self, after: int, until: int, fresh_for: int) -> float:
         """The fraction of (after, until] for which frames admitted until ``until`` were fresh; each speaks for ``fresh_for`` seconds."""
@@ -177,6 +183,19 @@ class Track:
         """Events admitted in (after, until], oldest first."""
         for i in range(bisect_right(self._event_times, after), bisect_right(self._event_times, until)):
             yield self._event_times[i], self._events[i]
+
+
+def _uncorrected(pieces: list[tuple[Chunk, slice]]) -> list[tuple[Chunk, slice]]:
+    """The same rows but for those that the next one corrects."""
+    found: list[tuple[Chunk, slice]] = []
+    following: int | None = None
+    for chunk, rows in reversed(pieces):
+        reads = chunk.read[rows]
+        stands = np.append(reads[1:], -1 if following is None else following) != reads
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], stands, [False])).astype(np.int8))) + rows.start
+        found += [(chunk, slice(int(low), int(high))) for low, high in reversed(edges.reshape(-1, 2))]
+        following = int(reads[0])
+    return found[::-1]
 
 
 def unknown_columns(chunk: Chunk, rows: slice, columns: NDArray[np.intp]) -> Bools:

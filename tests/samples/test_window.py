@@ -287,3 +287,49 @@ def test_an_unchanged_layout_gives_the_same_table() -> None:
         tables.append(w.instant(X, at(n)).labels)
     assert tables[0] is tables[1]
     assert tables[0].grouping(frozenset({"i"}), True) is tables[1].grouping(frozenset({"i"}), True)
+
+
+def test_a_frame_for_the_same_time_corrects_the_one_before_it_from_its_admission_on() -> None:
+    w = window()
+    w.append(ok(1, {"1": 1}))
+    w.append(ok(3, {"1": 3}, read=2))
+    w.append(ok(4, {"1": 4, "2": 9}, read=2))
+    lido = Selector("x", (Matcher("protocol", "=", "lido"),))
+    assert seen(w.instant(lido, at(3))) == {"1l": (3, True)}
+    assert seen(w.instant(lido, at(4))) == {"1l": (4, True), "2l": (9, True)}
+    before, after = w.range(lido, at(3), 600), w.range(lido, at(4), 600)
+    assert before.times.tolist() == after.times.tolist() == [at(1), at(2)]
+    assert before.values[before.present].tolist() == [1, 3]
+    one = after.labels.rows.index(labels(__name__="x", i="1", protocol="lido"))
+    assert after.values[:, one].tolist() == [1, 4] and after.present.sum(axis=0)[one] == 2
+    w.append(ok(5, {"1": 5}, read=1))
+    assert seen(w.instant(lido, at(5))) == {"1l": (4, False), "2l": (9, False)}, "an older one is passed over; the last is 36 seconds old"
+    w.rewind(stamp(3))
+    assert seen(w.instant(lido, at(4))) == {"1l": (3, True)}
+
+
+_READS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9), st.booleans()), min_size=1, max_size=10)
+
+
+@settings(max_examples=40, derandomize=True, deadline=None, database=None)
+@given(_READS, st.integers(0, 9))
+def test_corrected_rows_are_in_no_range(said: list[tuple[int, int, bool]], kept: int) -> None:
+    w = window()
+    rows: list[tuple[int, int, float]] = []
+    read = 1
+    for n, (step, value, other) in enumerate(said, 2):
+        read = min(n, read + step)
+        w.append(ok(n, {"1": value, "2": 0} if other else {"1": value}, read=read))
+        rows.append((n, read, value))
+    lido = Selector("x", (Matcher("i", "=", "1"), Matcher("protocol", "=", "lido")))
+
+    def check(rows: list[tuple[int, int, float]]) -> None:
+        for n in range(1, len(said) + 2):
+            model = {at(r): v for admitted, r, v in rows if admitted <= n and at(n) - 48 < at(r)}
+            found = w.range(lido, at(n), 48)
+            assert found.times.tolist() == sorted(model)
+            assert found.values[found.present].tolist() == [v for _, v in sorted(model.items())]
+
+    check(rows)
+    w.rewind(stamp(kept + 1))
+    check([row for row in rows if row[0] <= kept + 1])
