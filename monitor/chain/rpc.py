@@ -151,7 +151,7 @@ class Rpc:
 
     def _refusal(self, response: httpx.Response) -> EndpointError:
         status = response.status_code
-        after = _retry_after(response.headers.get("retry-after"))
+        after = retry_after(response.headers.get("retry-after"))
         if status == 429:
             return self._limited("HTTP 429", after)
         if status == 503 and after is not None:
@@ -253,7 +253,7 @@ def _fault(error: object) -> Fault:
     return Fault(error["code"], error["message"], error.get("data"))
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds, from a number of seconds or an HTTP date (RFC 9110, 10.2.3), at most LONGEST_BACKOFF."""
     if value is None:
         return None
