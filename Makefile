@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 NODE   := contracts/node_modules/.stamp
+WORKERS ?= 3
 
 .PHONY: help run devnet test check format bench prove pin migration clean
 
@@ -15,7 +16,7 @@ run: $(VENV)/.runtime $(NODE) ## start Stakewarden; without settings, on the emb
 test: $(VENV)/.dev $(NODE) ## all tests
 	@$(BIN)/python -m tests.needs
 	cd contracts && node_modules/.bin/forge test
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.dev $(NODE) ## lint, format, types, import order, Solidity format
 	$(BIN)/ruff check monitor tests benchmarks
