@@ -14,11 +14,11 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import growth, judging, live, machine, postgres, store
+from benchmarks import growth, judging, live, machine, postgres, states, store
 from benchmarks.figures import Report
 from benchmarks.rig import Rig, RigFailed
 
-PARTS = ("live", "growth", "judging", "store")
+PARTS = ("live", "growth", "judging", "store", "states")
 BLOCKS = 200
 GROWN = 1000
 FEW = 120
@@ -67,6 +67,9 @@ def _measure(report: Report, wanted: argparse.Namespace, folder: Path) -> None:
             judging.wide(report)
     if "store" in wanted.part:
         _stores(report, folder)
+    if "states" in wanted.part:
+        with _part(report, states.PART, folder):
+            states.run(report)
 
 
 def _on_the_chain(report: Report, wanted: argparse.Namespace, rig: Rig, folder: Path) -> None:
