@@ -49,12 +49,13 @@ class DeliveryFacts:
 class OwnFacts:
     """All that the service knows about itself at one moment. Totals count since the service started.
 
-    ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing``: endpoints with the majority at the last block.
+    ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing_ratio``: endpoints with the majority, late
+    answers included, at the last block whose answers are all in; None before the first.
     ``gaps``: first and last block of each gap since the moment before. ``losses``: last judged block of each chain lost since then. ``decisions``: recent decisions about pauses by (target, outcome).
     """
 
     endpoints: Sequence[EndpointFacts]
-    agreeing: int
+    agreeing_ratio: float | None
     scopes: Sequence[ScopeHealth]
     failed_frames: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     head_age_seconds: float = 0.0
@@ -74,8 +75,8 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
     _put_scopes(samples, facts)
     for endpoint in facts.endpoints:
         _put_endpoint(samples, endpoint)
-    if facts.endpoints:
-        samples.put("stakewarden_endpoints_agreeing_ratio", facts.agreeing / len(facts.endpoints))
+    if facts.agreeing_ratio is not None:
+        samples.put("stakewarden_endpoints_agreeing_ratio", facts.agreeing_ratio)
     samples.put("stakewarden_head_age_seconds", facts.head_age_seconds)
     samples.put("stakewarden_judge_lag_blocks", facts.judge_lag_blocks)
     samples.put("stakewarden_gap_blocks_total", facts.gap_blocks)

@@ -36,7 +36,7 @@ def fact_finder(
         losses, progress.fresh_losses = progress.fresh_losses, []
         return OwnFacts(
             endpoints=[_endpoint(e) for e in health],
-            agreeing=len(progress.agreed),
+            agreeing_ratio=None if progress.last_block is None else execution.agreeing_ratio,
             scopes=_scopes(collectors, window, progress, at),
             failed_frames=dict(progress.failures),
             head_age_seconds=0.0 if progress.seen_at is None else max(0.0, clock() - progress.seen_at),

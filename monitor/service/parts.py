@@ -27,7 +27,6 @@ class Progress:
     """Last judged block of each chain that was lost, that no judged moment has shown yet."""
     reorgs: int = 0
     verdicts: tuple[Verdict, ...] = ()
-    agreed: tuple[str, ...] = ()
     failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     latest: dict[tuple[str, Labels], Frame] = field(default_factory=dict)
     newest_ok: dict[tuple[str, Labels], int] = field(default_factory=dict)

@@ -90,7 +90,6 @@ class Pipeline:
         since = self.memory.cursor if self.memory.cursor is not None else stamp.number - 1
         snapshot = await self.rooms.execution.read(stamp, reading.reads_of(due), self._watch, since)
         found = reading.judge(self.rooms.collectors, due, snapshot, self.memory)
-        self.progress.agreed = snapshot.agreed
         self.progress.seen_at, self.progress.last_block = event.seen_at, stamp
         await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot.agreed)
         self.recent = [*self.recent[-63:], stamp]

@@ -12,7 +12,7 @@ ENDPOINTS = (
 )
 SCOPES = (ScopeHealth("queue", "lido", 3, True), ScopeHealth("contracts", "lido", 5, True), ScopeHealth("contracts", "lido", 200, False))
 FACTS = OwnFacts(
-    ENDPOINTS, 1, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
+    ENDPOINTS, 0.5, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
     gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2},
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ def test_a_tick_is_admitted_as_a_tick_and_read_at_the_last_block() -> None:
 
 
 def test_a_scope_that_never_had_a_frame_has_no_age() -> None:
-    found = values(own_frames(OwnFacts((), 0, (ScopeHealth("queue", "lido", None, False),)), stamp(9, 1_700_000_000)))
+    found = values(own_frames(OwnFacts((), None, (ScopeHealth("queue", "lido", None, False),)), stamp(9, 1_700_000_000)))
     assert found["stakewarden_blind", "queue", "lido"] == 1
     assert ("stakewarden_frame_age_seconds", "queue", "lido") not in found
     assert ("stakewarden_endpoints_agreeing_ratio",) not in found

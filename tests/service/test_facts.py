@@ -58,9 +58,9 @@ def test_a_scope_is_blind_until_its_frame_and_its_age_grows(execution: Execution
 
 def test_what_the_database_said_last_is_told(execution: Execution) -> None:
     gauge = Gauge({"slack": Waiting(3, 12.5, 0)}, {("vault", "failed"): 1})
-    found = facts(execution, Progress(seen_at=940.0, agreed=("one",)), window(), gauge)
+    found = facts(execution, Progress(seen_at=940.0), window(), gauge)
     assert [(d.receiver, d.owed, d.oldest_seconds) for d in found.deliveries] == [("slack", 3, 12.5)]
     assert found.decisions == {("vault", "failed"): 1}
-    assert (found.head_age_seconds, found.agreeing, found.judge_lag_blocks) == (60.0, 1, 0)
+    assert (found.head_age_seconds, found.agreeing_ratio, found.judge_lag_blocks) == (60.0, None, 0)
     (endpoint,) = found.endpoints
     assert endpoint.name == "one" and not endpoint.up
