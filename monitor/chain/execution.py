@@ -197,6 +197,27 @@ class Execution:
         self._round = Round(self._endpoints, plan, since, known)
         return await self._round.snapshot()
 
+    async def read_aside(self, stamp: BlockStamp, reads: Sequence[Read]) -> Snapshot:
+        """Reads beside those of the blocks: the same vote, but slower endpoints are not waited for, and nobody's health hangs on it."""
+        aside = Round(self._endpoints, reading.plan(self.settings, stamp, reads, frozenset()), stamp.number, {}, aside=True)
+        try:
+            return await aside.snapshot()
+        finally:
+            await aside.close()
+
+    async def behind(self, blocks: int) -> BlockStamp | None:
+        """The agreed block so many blocks behind the head, or the first there is; None when it cannot be known now."""
+        if self._tip is None:
+            return None
+        number = max(0, self._tip.number - blocks)
+        if number in self._recent:
+            return self._recent[number]
+        try:
+            return await self.stamp(number)
+        except NoAgreement as error:
+            log.info("execution.no_block_behind", block=number, reason=str(error))
+            return None
+
     async def stamp(self, what: int | Hash | Literal["latest"]) -> BlockStamp:
         """The block of this number or hash, or the highest that a majority has reached. Raises NoAgreement."""
         if what == "latest":

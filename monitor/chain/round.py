@@ -35,9 +35,14 @@ Question = Read | str
 class Round:
     """One block's questions: the reads, the block's logs, and the logs of the blocks missed before it."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], plan: Plan, since: int, known: Mapping[int, BlockStamp]) -> None:
-        """``since``: the last block whose logs were taken. ``known``: agreed blocks by number."""
-        self._endpoints, self._plan, self._known = endpoints, plan, known
+    def __init__(
+        self, endpoints: Sequence[Endpoint], plan: Plan, since: int, known: Mapping[int, BlockStamp], *, aside: bool = False
+    ) -> None:
+        """``since``: the last block whose logs were taken. ``known``: agreed blocks by number. ``aside``: no block's own round, so
+
+        how the endpoints do is not judged by it.
+        """
+        self._endpoints, self._plan, self._known, self._aside = endpoints, plan, known, aside
         self._missed = (since + 1, plan.stamp.number - 1)
         self._questions: list[Question] = [*(r for chunk in plan.chunks for r in chunk), *plan.singles]
         if plan.log_ask is not None:
@@ -119,7 +124,7 @@ class Round:
         """Who did not answer before the next block timed out; but when blocks are made up in haste, that proves nothing."""
         self.cut_short = bool(pending) and time.monotonic() - self._started < self._plan.network.block_seconds / 2
         self._late = {self._tasks[task][0].name for task in pending}
-        if self.cut_short or self._given_up is not None:
+        if self.cut_short or self._given_up is not None or self._aside:
             return
         for endpoint in self._endpoints:
             if endpoint.name in self._late:
@@ -257,7 +262,7 @@ class Round:
 
     def _count(self) -> None:
         """Say how each endpoint did, when all that will come has come."""
-        if not self._endpoints:
+        if not self._endpoints or self._aside:
             return
         found = Counter(name for q, a in self._answers.items() for name in dissenters(self._votes[q], a))
         for endpoint in self._endpoints if self._questions else ():

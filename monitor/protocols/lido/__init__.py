@@ -8,6 +8,7 @@ from monitor.protocols.access import Guarded
 from monitor.protocols.lido.accounting import LidoAccounting
 from monitor.protocols.lido.deployment import Deployed, Deployment
 from monitor.protocols.lido.governance import LidoChanges
+from monitor.protocols.lido.keys import LidoKeys
 from monitor.protocols.lido.locator import pointers
 from monitor.protocols.lido.oracle import LidoOracle
 from monitor.protocols.lido.peg import peg, unlisted
@@ -19,6 +20,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "queue": ("withdrawal_queue",),
     "oracle accounting_oracle": ("accounting_oracle", "hash_consensus_ao"),
     "accounting": ("lido",),
+    "validators": ("staking_router",),
 }
 _WISHES: Mapping[str, str] = {
     "lido": "queue: the buffer's part of the available ether",
@@ -47,6 +49,7 @@ def protocol(deployment: Deployment) -> ProtocolSources:
         {name: frozenset(d.roles.values()) for name, d in deployment.contracts.items()},
         tuple(_uncovered(deployment)),
         peg=peg(deployment),
+        keys=_keys(deployment),
     )
 
 
@@ -72,6 +75,12 @@ def _accounting(deployment: Deployment) -> LidoAccounting | None:
     if not deployment.has(*_NEEDS["accounting"]):
         return None
     return LidoAccounting(deployment["lido"], deployment["wsteth"] if deployment.has("wsteth") else None)
+
+
+def _keys(deployment: Deployment) -> LidoKeys | None:
+    if not deployment.has(*_NEEDS["validators"]):
+        return None
+    return LidoKeys(deployment["staking_router"], deployment["withdrawal_vault"] if deployment.has("withdrawal_vault") else None, NAME)
 
 
 def _uncovered(deployment: Deployment) -> list[str]:
