@@ -42,17 +42,20 @@ class Streaks:
         steps = np.diff(who, prepend=np.uint32(0))
         # Bytes of equal weight side by side: most are zero, which packs well.
         planes = steps.view(np.uint8).reshape(-1, 4).T.tobytes() + self.counts[who].astype("<u2").view(np.uint8).reshape(-1, 2).T.tobytes()
-        return _HEAD.pack(_MAGIC, self.epoch, self.seen, len(self.counts), len(who)) + zlib.compress(planes, 1)
+        return zlib.compress(_HEAD.pack(_MAGIC, self.epoch, self.seen, len(self.counts), len(who)) + planes, 1)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Streaks:
         """The inverse of ``to_bytes``. Raises DamagedStreaks."""
+        unpacker = zlib.decompressobj()
         try:
-            magic, epoch, seen, size, listed = _HEAD.unpack_from(data)
-            planes = _unpack(data[_HEAD.size :], 6 * listed)
+            head = unpacker.decompress(data, _HEAD.size)
+            magic, epoch, seen, size, listed = _HEAD.unpack(head)
+            planes = np.frombuffer(unpacker.decompress(unpacker.unconsumed_tail, 6 * listed + 1), np.uint8)
         except (struct.error, zlib.error) as error:
             raise DamagedStreaks(f"the stored streaks cannot be unpacked: {error}") from error
-        if magic != _MAGIC or planes is None:
+        # The end of the stream carries a checksum of all of it: before that nothing is believed.
+        if magic != _MAGIC or len(planes) != 6 * listed or not unpacker.eof:
             raise DamagedStreaks("the stored streaks have another form than this version writes")
         steps = np.ascontiguousarray(planes[: 4 * listed].reshape(4, listed).T).view("<u4")[:, 0]
         who = np.cumsum(steps, dtype=np.uint64)
@@ -61,13 +64,6 @@ class Streaks:
         counts = np.zeros(size, np.uint16)
         counts[who] = np.ascontiguousarray(planes[4 * listed :].reshape(2, listed).T).view("<u2")[:, 0]
         return cls(Epoch(epoch), seen, counts)
-
-
-def _unpack(data: bytes, size: int) -> NDArray[np.uint8] | None:
-    """So many bytes out of compressed ones, and never more of them than that; None when there are more or fewer."""
-    unpacker = zlib.decompressobj()
-    found = unpacker.decompress(data, size + 1)
-    return np.frombuffer(found, np.uint8) if len(found) == size and unpacker.eof else None
 
 
 def advance(before: Streaks | None, columns: StateColumns, roll: Roll | None = None) -> Streaks:
