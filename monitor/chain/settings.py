@@ -151,6 +151,8 @@ class NetworkSettings(_Strict):
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     beacon: tuple[BeaconNodeSettings, ...] = ()
     """Beacon nodes; none: the consensus layer is not watched."""
+    beacon_preset: Literal["mainnet", "minimal", "gnosis"] = "mainnet"
+    """Lengths of epochs and vectors of the beacon chain; a node with another preset has no vote."""
     beacon_request_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How long a beacon node may take for anything but a state, the body included."""
     beacon_state_seconds: Annotated[float, Field(gt=0, le=1200)] = 120.0

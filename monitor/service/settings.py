@@ -47,7 +47,7 @@ class RulesSettings(_Strict):
     baseline: Path = Path("rules/policy/baseline.yaml")
     routes: Path = Path("rules/policy/routes.yaml")
     responses: Path = Path("rules/policy/responses.yaml")
-    keep_seconds: int = Field(default=6 * 3600, ge=60)
+    keep_seconds: int = Field(default=24 * 3600, ge=60)
     """The longest window that a rule may ask for; frames are held in memory as long as the loaded rules need."""
     max_memory_mib: int = Field(default=1024, ge=16)
 

@@ -128,6 +128,8 @@ class Beacon:
         node.chain, node.unverified = chain, False
         if chain.genesis_time != self.settings.genesis_time:
             self._refuse(node, f"its genesis was at {chain.genesis_time}, but network.genesis_time is {self.settings.genesis_time}")
+        elif chain.spec.preset_base != self.settings.beacon_preset:
+            self._refuse(node, f"its preset is {chain.spec.preset_base}, but network.beacon_preset is {self.settings.beacon_preset}")
         known = [n.chain for n in self._nodes if n.chain is not None and n.refused is None]
         root = self._common([c.validators_root for c in known])
         if root is None:
