@@ -200,9 +200,10 @@ def test_the_heads_wait_for_one_block_is_all_that_a_quiet_run_is_blind_for(watch
 def test_the_shipped_mainnet_reads_stay_few_between_role_reads() -> None:
     """A batch a block: Multicall3 takes some hundreds of calls; the minute's role reads are the largest."""
     made = collectors(protocol(mainnet()), {})
-    sizes = {c.name: len(c.plan({})) for c in made}
-    assert sum(n for c, n in zip(made, sizes.values(), strict=True) if c.cadence.every_block) < 120
-    assert sizes["roles_holders"] < 900
+    planned = {c.name: frozenset(c.plan({})) for c in made}
+    every_block = frozenset().union(*(planned[c.name] for c in made if c.cadence.every_block))
+    assert len(every_block) < 130  # half of them are quotes of the peg's venues
+    assert len(planned["roles_holders"]) < 900
 
 
 def test_after_a_reorg_the_older_memory_judges_the_new_branch(watcher: Watcher, world: World) -> None:
