@@ -26,7 +26,8 @@ def test_a_node_that_names_none_is_of_mainnet() -> None:
 
 @given(st.sampled_from(NUMBERS), st.integers(1, 2**64 - 1), st.booleans())
 def test_every_number_that_the_node_gives_is_taken(name: str, number: int, text: bool) -> None:
-    assert Spec.of({name.upper(): str(number) if text else number}) == replace(MAINNET, **{name: number})
+    changed: dict[str, Any] = {name: number}
+    assert Spec.of({name.upper(): str(number) if text else number}) == replace(MAINNET, **changed)
 
 
 def test_a_slot_s_length_is_read_under_both_names() -> None:

@@ -309,3 +309,9 @@ def test_gloas_takes_the_newest_slot_with_a_payload_and_a_block() -> None:
 def test_gloas_without_any_delivery_names_the_oldest_slot_it_remembers() -> None:
     view = gloas(latest_execution_payload_bid=bid(block_hash=b"\1" * 32), execution_payload_availability=available(), block_roots=roots())
     assert (view.payload.slot, view.payload.beacon_root) == (16000031 - 64, None)
+
+
+def test_gloas_takes_the_newest_block_s_payload_after_a_day_without_blocks() -> None:
+    silent = roots(tuple(range(16000031 - 64, 16000031)))
+    view = gloas(latest_execution_payload_bid=bid(slot=0), execution_payload_availability=available(16000031), block_roots=silent)
+    assert view.payload.slot == 16000031
