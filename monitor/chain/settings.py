@@ -133,6 +133,8 @@ class NetworkSettings(_Strict):
     execution: tuple[EndpointSettings, ...] = Field(min_length=1)
     history_blocks: int = Field(default=120, ge=1)
     """Blocks back from the head whose state an endpoint can still read (a full node keeps 128)."""
+    settled_blocks: int = Field(default=64, ge=1)
+    """Blocks behind the head at which what never changes again is read (validators' keys): no reorganisation is expected to reach so far."""
     request_seconds: Seconds = 3.0
     """How long one request may take."""
     block_deadline_seconds: Seconds = 4.0

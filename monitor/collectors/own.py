@@ -37,6 +37,31 @@ class EndpointFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """One beacon node. ``lag_slots``: None when its head is not known; ``errors`` by kind since the service started."""
+
+    name: str
+    up: bool
+    lag_slots: int | None
+    errors: Mapping[str, int]
+    dissent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconFacts:
+    """The consensus side, where beacon nodes are configured. ``head_age_seconds`` and ``epochs_behind``: None before the first head.
+
+    ``keys``: by protocol, whether all keys of its operators were read.
+    """
+
+    nodes: Sequence[NodeFacts]
+    agreeing_ratio: float
+    head_age_seconds: float | None = None
+    epochs_behind: int | None = None
+    keys: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryFacts:
     """What a receiver has not accepted yet; ``oldest_seconds`` is 0 when nothing waits."""
 
@@ -67,6 +92,7 @@ class OwnFacts:
     gaps: Sequence[tuple[int, int]] = ()
     losses: Sequence[int] = ()
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    beacon: BeaconFacts | None = None
 
 
 def own_frames(facts: OwnFacts, at: Moment) -> Frame:
@@ -77,6 +103,8 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
         _put_endpoint(samples, endpoint)
     if facts.agreeing_ratio is not None:
         samples.put("stakewarden_endpoints_agreeing_ratio", facts.agreeing_ratio)
+    if facts.beacon is not None:
+        _put_beacon(samples, facts.beacon)
     samples.put("stakewarden_head_age_seconds", facts.head_age_seconds)
     samples.put("stakewarden_judge_lag_blocks", facts.judge_lag_blocks)
     samples.put("stakewarden_gap_blocks_total", facts.gap_blocks)
@@ -125,3 +153,20 @@ def _put_endpoint(samples: Samples, endpoint: EndpointFacts) -> None:
         samples.put("stakewarden_endpoint_lag_blocks", endpoint.lag_blocks, endpoint=endpoint.name)
     for kind, number in endpoint.errors.items():
         samples.put("stakewarden_endpoint_errors_total", number, endpoint=endpoint.name, kind=kind)
+
+
+def _put_beacon(samples: Samples, beacon: BeaconFacts) -> None:
+    for node in beacon.nodes:
+        samples.put("stakewarden_beacon_node_up", node.up, node=node.name)
+        samples.put("stakewarden_beacon_node_dissent", node.dissent, node=node.name)
+        if node.lag_slots is not None:
+            samples.put("stakewarden_beacon_node_lag_slots", node.lag_slots, node=node.name)
+        for kind, number in node.errors.items():
+            samples.put("stakewarden_beacon_node_errors_total", number, node=node.name, kind=kind)
+    samples.put("stakewarden_beacon_nodes_agreeing_ratio", beacon.agreeing_ratio)
+    if beacon.head_age_seconds is not None:
+        samples.put("stakewarden_beacon_head_age_seconds", beacon.head_age_seconds)
+    if beacon.epochs_behind is not None:
+        samples.put("stakewarden_epochs_behind", beacon.epochs_behind)
+    for protocol, complete in beacon.keys.items():
+        samples.put("stakewarden_keys_incomplete", not complete, protocol=protocol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -11,7 +11,9 @@ from monitor import rules
 from monitor.alerts import BadRoutes, Book, Routes, load_routes
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.chain import Execution
-from monitor.collectors import baseline, collectors
+from monitor.chain.beacon.client import Beacon
+from monitor.chain.beacon.spec import PRESETS
+from monitor.collectors import baseline, beacon_collectors, collectors
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.policy import BadPolicy, Policy, load_policy
@@ -20,7 +22,7 @@ from monitor.model import Collector, Refused
 from monitor.protocols import lido
 from monitor.protocols.entries import BadEntry
 from monitor.protocols.lido import deployment
-from monitor.protocols.signals import ProtocolSources
+from monitor.protocols.signals import KeySource, ProtocolSources
 from monitor.receivers.slack import SlackReceiver
 from monitor.rules import RuleFileErrors, RuleSet
 from monitor.service.facts import Gauge
@@ -39,6 +41,9 @@ class Parts:
     settings: Settings
     store: Store
     execution: Execution
+    beacon: Beacon | None
+    keys: tuple[KeySource, ...]
+    """Whose validators are told apart; none without beacon nodes."""
     collectors: tuple[Collector, ...]
     setup: Setup
     book: Book
@@ -54,15 +59,19 @@ def build(settings: Settings) -> Parts:
     """Every part of the service. Raises BadSettings with all that is wrong with the files, and store errors."""
     sources = [_protocol(p) for p in settings.protocols]
     signer = _signer(settings)
-    made = (*_collectors(settings, sources), *_guardian(settings, signer))
+    keys = tuple(s.keys for s in sources if s.keys is not None) if settings.network.beacon else ()
+    made = (*_collectors(settings, sources), *_beacon(settings, keys), *_guardian(settings, signer))
     ruleset = load_rules(settings)
     receivers = _receivers(settings)
     book = Book(_routes(settings))
     responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
-    uncovered = tuple(line for source in sources for line in source.uncovered)
+    uncovered = [line for source in sources for line in source.uncovered]
+    if not settings.network.beacon:
+        uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
+    network = settings.network
     return Parts(
-        settings, Store.open(settings.store.location()), Execution(settings.network), made, Setup.of(ruleset, made), book, responses,
-        receivers, signer, uncovered,
+        settings, Store.open(settings.store.location()), Execution(network), Beacon(network) if network.beacon else None, keys, made,
+        Setup.of(ruleset, made), book, responses, receivers, signer, tuple(uncovered),
     )  # fmt: skip
 
 
@@ -106,6 +115,14 @@ def _collectors(settings: Settings, sources: Iterable[ProtocolSources]) -> list[
         for source in sources
         for collector in collectors(source, approved.of(settings.network.chain_id, source.name), settings.oracle_allowance_seconds)
     ]
+
+
+def _beacon(settings: Settings, keys: Iterable[KeySource]) -> tuple[Collector, ...]:
+    network = settings.network
+    if not network.beacon:
+        return ()
+    spec = replace(PRESETS[network.beacon_preset], slot_duration_ms=1000 * network.slot_seconds)
+    return beacon_collectors([source.name for source in keys], spec)
 
 
 def _guardian(settings: Settings, signer: Signer | None) -> list[Collector]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from monitor.alerts.deliveries import Waiting
 from monitor.chain import EndpointHealth, Execution
-from monitor.collectors.own import DeliveryFacts, EndpointFacts, OwnFacts, ScopeHealth
+from monitor.collectors.own import BeaconFacts, DeliveryFacts, EndpointFacts, NodeFacts, OwnFacts, ScopeHealth
 from monitor.model import Collector, Labels, Moment
 from monitor.samples import FrameWindow
+from monitor.service.beacon import BeaconWatch
 from monitor.service.parts import Progress
 
 
@@ -23,7 +24,11 @@ class Gauge:
 
 
 def fact_finder(
-    execution: Execution, collectors: Sequence[Collector], gauge: Gauge, clock: Callable[[], float] = time.time
+    execution: Execution,
+    collectors: Sequence[Collector],
+    gauge: Gauge,
+    clock: Callable[[], float] = time.time,
+    watch: BeaconWatch | None = None,
 ) -> Callable[[Progress, FrameWindow, Moment], OwnFacts]:
     """A function that tells the facts at a moment; the moment's own frames of collectors must be in the window already.
 
@@ -48,6 +53,7 @@ def fact_finder(
             gaps=gaps,
             losses=losses,
             decisions=dict(gauge.decisions),
+            beacon=None if watch is None else _beacon(watch, at, clock()),
         )
 
     return facts
@@ -55,6 +61,17 @@ def fact_finder(
 
 def _endpoint(health: EndpointHealth) -> EndpointFacts:
     return EndpointFacts(health.name, health.up, health.lag, dict(health.errors), health.disputes, health.dissent)
+
+
+def _beacon(watch: BeaconWatch, at: Moment, now: float) -> BeaconFacts:
+    since, complete = watch.beacon.head_at, watch.complete(at.timestamp)
+    return BeaconFacts(
+        nodes=[NodeFacts(n.name, n.up, n.lag, dict(n.errors), n.dissent) for n in watch.beacon.health()],
+        agreeing_ratio=watch.beacon.agreeing_ratio() or 0.0,
+        head_age_seconds=None if since is None else max(0.0, now - since),
+        epochs_behind=watch.epochs_behind,
+        keys={protocol: protocol in complete for protocol in watch.protocols},
+    )
 
 
 def _scopes(collectors: Sequence[Collector], window: FrameWindow, progress: Progress, at: Moment) -> list[ScopeHealth]:

@@ -22,8 +22,11 @@ from monitor.alerts.retention import forget as forget_incidents
 from monitor.guardian.ledger import outcomes
 from monitor.guardian.submit import KeyRefused, Submitter, WrongChain
 from monitor.model import Refused
+from monitor.protocols.keys import rows
+from monitor.protocols.keys.reader import KeyReader
 from monitor.receivers.heartbeat import Heartbeat
 from monitor.service import state, status
+from monitor.service.beacon import BeaconWatch
 from monitor.service.build import Parts, load_rules
 from monitor.service.facts import fact_finder
 from monitor.service.metrics import samples
@@ -41,6 +44,8 @@ log = structlog.get_logger()
 LEASE = "judging"
 RESTART_SECONDS = 1.0
 DECISIONS_SECONDS = 6 * 3600
+KEYS_BLOCKS = 5
+"""How often the key registries are looked at: a minute on mainnet."""
 
 
 class CannotStart(Exception):
@@ -55,6 +60,7 @@ class Service:
         self.owner = lease.new_owner()
         self.stopping = asyncio.Event()
         self.pipeline: Pipeline | None = None
+        self.watch: BeaconWatch | None = None
         self.lease: Lease | None = None
         self._worker: asyncio.Task[None] | None = None
         self._kept: tuple[float, dict[str, Any]] = (0.0, {"incidents": (), "pauses": (), "deliveries": {}, "transitions": ()})
@@ -70,6 +76,9 @@ class Service:
             async with contextlib.AsyncExitStack() as stack:
                 await parts.execution.start()
                 stack.push_async_callback(parts.execution.close)
+                if parts.beacon is not None:
+                    await parts.beacon.start()
+                    stack.push_async_callback(parts.beacon.close)
                 page = await stack.enter_async_context(_page(self))
                 log.info("service.started", page=page, owner=self.owner)
                 started()
@@ -110,9 +119,12 @@ class Service:
         run = partial(parts.store.run, lease=held)
         outbox = Outbox(parts.receivers, run)
         submitter = self._submitter()
+        consensus = await self._consensus(run)
+        self.watch = watch = consensus[0] if consensus else None
         rooms = Rooms(
             parts.execution, parts.collectors, parts.book, parts.responses, parts.store,
-            fact_finder(parts.execution, parts.collectors, parts.gauge), partial(_wake, outbox, submitter), parts.settings.network.slot_seconds,
+            fact_finder(parts.execution, parts.collectors, parts.gauge, watch=watch), partial(_wake, outbox, submitter),
+            parts.settings.network.slot_seconds, watch.view if watch else lambda: None,
         )  # fmt: skip
         self.pipeline = Pipeline(rooms, parts.setup, before, parts.progress, held)
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -123,6 +135,11 @@ class Service:
                 group.create_task(self.pipeline.run(), name="pipeline")
                 group.create_task(outbox.work(), name="outbox")
                 group.create_task(_raise(broken), name="schedule")
+                if consensus is not None:
+                    watch, reader = consensus
+                    settled = partial(parts.execution.behind, parts.settings.network.settled_blocks)
+                    group.create_task(watch.work(parts.store.look, run), name="beacon")
+                    group.create_task(reader.work(settled, KEYS_BLOCKS * parts.settings.network.block_seconds), name="keys")
                 if submitter is not None:
                     group.create_task(submitter.run(), name="guardian")
                 if parts.settings.heartbeat is not None:
@@ -149,6 +166,15 @@ class Service:
                 log.info("service.stands_by", reason="another process holds the lease, or held it until it died")
                 waits = True
             await asyncio.sleep(min(0.5, seconds / 10))
+
+    async def _consensus(self, run: Callable[..., Any]) -> tuple[BeaconWatch, KeyReader] | None:
+        """Who follows the beacon chain, and who reads whose validators they are; None without beacon nodes."""
+        parts = self.parts
+        if parts.beacon is None:
+            return None
+        book = await parts.store.look(partial(rows.load, protocols=tuple(source.name for source in parts.keys)))
+        reader = KeyReader(book, parts.keys, parts.execution.read_aside, run)
+        return BeaconWatch(parts.beacon, book, lambda: None if (at := parts.progress.at) is None else at.timestamp), reader
 
     def _submitter(self) -> Submitter | None:
         settings, signer = self.parts.settings, self.parts.signer
@@ -228,7 +254,7 @@ class Service:
         stale = max(12.0, 3 * parts.settings.network.block_seconds)
         why = status.problems(self.pipeline, parts.progress, self.lease is None, stale)
         network = f"chain {parts.settings.network.chain_id}"
-        return status.view(network, self.pipeline, parts.progress, why, parts.execution.health(), self._kept[1])
+        return status.view(network, self.pipeline, parts.progress, why, parts.execution.health(), self._kept[1], self.watch)
 
     def alive(self) -> str | None:
         """None while the process works, or stands by for the lease."""

@@ -18,6 +18,7 @@ from monitor.chain import Block, Execution, Gap, Lost, Quiet, Rewind
 from monitor.collectors.own import OwnFacts, own_frames
 from monitor.guardian.responses import Responses
 from monitor.model import BlockStamp, Collector, Frame, Moment, Ok, Tick, Transition
+from monitor.model.beacon import BeaconView
 from monitor.rules import Instances
 from monitor.samples import FrameWindow
 from monitor.service import reading
@@ -33,7 +34,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the pipeline works with. ``facts`` tells what upper rooms know about themselves; ``committed`` wakes the workers."""
+    """What the pipeline works with. ``facts`` tells what upper rooms know about themselves; ``committed`` wakes the workers.
+
+    ``beacon``: what is known of the consensus layer at the moment of asking; None without beacon nodes.
+    """
 
     execution: Execution
     collectors: Sequence[Collector]
@@ -43,6 +47,7 @@ class Rooms:
     facts: Callable[[Progress, FrameWindow, Moment], OwnFacts]
     committed: Callable[[], None]
     slot_seconds: int
+    beacon: Callable[[], BeaconView | None] = lambda: None
 
 
 class Pipeline:
@@ -89,6 +94,7 @@ class Pipeline:
         due, frames = reading.plans(self.rooms.collectors, self.memory, stamp)
         since = self.memory.cursor if self.memory.cursor is not None else stamp.number - 1
         snapshot = await self.rooms.execution.read(stamp, reading.reads_of(due), self._watch, since)
+        snapshot = replace(snapshot, beacon=self.rooms.beacon())
         found = reading.judge(self.rooms.collectors, due, snapshot, self.memory)
         self.progress.seen_at, self.progress.last_block = event.seen_at, stamp
         await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot.agreed)

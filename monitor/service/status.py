@@ -14,12 +14,13 @@ from sqlmodel import col
 from monitor.chain import EndpointHealth
 from monitor.model import AlertInstance, Disputed, Failed, Family, Frame, Labels, Moment, Tick, Transition
 from monitor.samples import NAME, FrameWindow, Selector
+from monitor.service.beacon import BeaconWatch
 from monitor.service.parts import Progress
 from monitor.service.pipeline import Pipeline
 from monitor.store import Unit, replay
 from monitor.store.tables.alerts import AlertEpisode, DeliveryRow, Incident, IncidentEpisode
 from monitor.store.tables.guardian import PauseRow
-from monitor.web.view import AlertView, CollectorView, EndpointView, ReadinessView, SeriesView, StatusView
+from monitor.web.view import AlertView, BeaconState, CollectorView, EndpointView, NodeView, ReadinessView, SeriesView, StatusView
 
 LISTED = 200
 """Incidents and pauses that the page's JSON lists at most, newest first."""
@@ -50,6 +51,7 @@ def view(
     why: tuple[str, ...],
     health: Iterable[EndpointHealth],
     kept: Mapping[str, Any],
+    watch: BeaconWatch | None = None,
 ) -> StatusView:
     """The whole page. ``kept`` is what :func:`kept` read from the database."""
     at = progress.at
@@ -64,6 +66,7 @@ def view(
         alerts=() if ready is None else tuple(_alert(i, ready[1]) for i in ready[0].live),
         series=() if ready is None else tuple(_series(ready[0].window, ready[1])),
         endpoints=tuple(_endpoint(e) for e in health),
+        beacon=None if watch is None else _beacon(watch),
         collectors=() if ready is None else tuple(_collectors(ready[0].window, progress, ready[1])),
         readiness=() if ready is None else tuple(_readiness(ready[0], ready[1])),
         incidents=kept["incidents"],
@@ -201,6 +204,13 @@ def _endpoint(health: EndpointHealth) -> EndpointView:
     return EndpointView(
         health.name, health.operator, health.up, health.head, health.lag, sum(health.errors.values()), health.disputes, note
     )
+
+
+def _beacon(watch: BeaconWatch) -> BeaconState:
+    known = watch.view()
+    nodes = tuple(NodeView(n.name, n.operator, n.up, n.head, n.lag, sum(n.errors.values()), n.note) for n in watch.beacon.health())
+    head = None if known.head is None else int(known.head.slot)
+    return BeaconState(head, None if known.epoch is None else int(known.epoch.epoch), watch.epochs_behind, nodes)
 
 
 def _status(frame: Frame) -> str:

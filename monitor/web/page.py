@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from monitor.web.view import AlertView, CollectorView, EndpointView, ReadinessView, SeriesView, StatusView
+from monitor.web.view import AlertView, BeaconState, CollectorView, EndpointView, ReadinessView, SeriesView, StatusView
 
 STYLE = """
 :root{color-scheme:light dark;--bad:#b3261e;--warn:#8a5a00;--good:#1b6e3c;--dim:#6a6a6a;--line:#8884}
@@ -42,7 +42,7 @@ def render(view: StatusView) -> str:
         f"<meta http-equiv=refresh content=5><title>{_title(view)}</title><style>{STYLE}</style>"
         f"<h1>Stakewarden <small>{escape(view.network)}</small></h1><p>{state} &middot; {block} &middot; {view.rules} rules</p>{problems}"
         f"{_rule_errors(view.rule_errors)}{_alerts(view.alerts)}{_pauses(view.pauses)}{_readiness(view.readiness)}"
-        f"{_endpoints(view.endpoints)}{_deliveries(view)}{_collectors(view.collectors)}{_ended(view.incidents)}{_series(view.series)}</html>"
+        f"{_endpoints(view.endpoints)}{_beacon(view.beacon)}{_deliveries(view)}{_collectors(view.collectors)}{_ended(view.incidents)}{_series(view.series)}</html>"
     )
 
 
@@ -171,6 +171,28 @@ def _endpoints(endpoints: Sequence[EndpointView]) -> str:
         for e in endpoints
     ]
     return "<h2>Endpoints</h2>" + _table(("endpoint", "state", "head", "behind", "errors", "disputes", "note"), rows)
+
+
+def _beacon(beacon: BeaconState | None) -> str:
+    if beacon is None:
+        return ""
+    rows = [
+        [
+            f"<b>{escape(n.name)}</b>" + (f" <small>{escape(n.operator)}</small>" if n.operator != n.name else ""),
+            "<span class=good>up</span>" if n.up else "<span class=bad>down</span>",
+            "unknown" if n.head is None else f"{n.head:,}",
+            "unknown" if n.lag is None else f"{n.lag:,}",
+            f"{n.errors:,}",
+            f"<span class=warn>{escape(n.note)}</span>" if n.note else "",
+        ]
+        for n in beacon.nodes
+    ]
+    epoch = "none evaluated yet" if beacon.epoch is None else f"epoch {beacon.epoch:,} evaluated"
+    waiting = f", {beacon.epochs_behind} more complete" if beacon.epochs_behind else ""
+    head = "no agreed head" if beacon.head is None else f"agreed head at slot {beacon.head:,}"
+    return f"<h2>Beacon nodes</h2><p>{head}, {epoch}{waiting}</p>" + _table(
+        ("node", "state", "head slot", "behind", "errors", "note"), rows
+    )
 
 
 def _deliveries(view: StatusView) -> str:

@@ -47,6 +47,29 @@ class EndpointView:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeView:
+    """A beacon node; ``head`` and ``lag`` are slots."""
+
+    name: str
+    operator: str
+    up: bool
+    head: int | None
+    lag: int | None
+    errors: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconState:
+    """The consensus layer as it is known: the agreed head's slot, the newest evaluated epoch, and complete epochs that wait for it."""
+
+    head: int | None
+    epoch: int | None
+    epochs_behind: int | None
+    nodes: tuple[NodeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorView:
     """A collector's scope: ``status`` is ok, failed, disputed, or waiting before its first frame."""
 
@@ -80,6 +103,7 @@ class StatusView:
     alerts: tuple[AlertView, ...] = ()
     series: tuple[SeriesView, ...] = ()
     endpoints: tuple[EndpointView, ...] = ()
+    beacon: BeaconState | None = None
     collectors: tuple[CollectorView, ...] = ()
     readiness: tuple[ReadinessView, ...] = ()
     incidents: tuple[Mapping[str, Any], ...] = ()

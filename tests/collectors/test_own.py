@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.collectors.own import FAMILIES, DeliveryFacts, EndpointFacts, OwnFacts, ScopeHealth, own_frames
+from monitor.collectors.own import FAMILIES, BeaconFacts, DeliveryFacts, EndpointFacts, NodeFacts, OwnFacts, ScopeHealth, own_frames
 from monitor.model import Ok, Tick
 from tests.collectors.lido_state import stamp, values
 
@@ -11,9 +11,10 @@ ENDPOINTS = (
     EndpointFacts("two", False, None, {"timeout": 5, "rpc": 1}, 3, True),
 )
 SCOPES = (ScopeHealth("queue", "lido", 3, True), ScopeHealth("contracts", "lido", 5, True), ScopeHealth("contracts", "lido", 200, False))
+NODES = (NodeFacts("north", True, 0, {"timeout": 1}, False), NodeFacts("south", False, None, {"not_found": 2}, True))
 FACTS = OwnFacts(
     ENDPOINTS, 0.5, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
-    gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2},
+    gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2}, beacon=BeaconFacts(NODES, 0.5, 3.5, 1, {"lido": False}),
 )  # fmt: skip
 
 
@@ -29,6 +30,10 @@ def test_facts_become_series() -> None:
     assert found["stakewarden_endpoint_errors_total", "two", "rpc"] == 1
     assert ("stakewarden_endpoint_lag_blocks", "two") not in found
     assert found["stakewarden_delivery_oldest_seconds", "slack"] == 12.5
+    assert found["stakewarden_beacon_node_up", "south"] == 0
+    assert found["stakewarden_beacon_node_errors_total", "not_found", "south"] == 2
+    assert ("stakewarden_beacon_node_lag_slots", "south") not in found
+    assert (found["stakewarden_epochs_behind",], found["stakewarden_keys_incomplete", "lido"]) == (1, 1)
     declared = {f.name: {label.name: label.values for label in f.labels} for f in FAMILIES}
     for series in frame.layout.series:
         assert dict(series.labels).keys() == declared[series.family].keys()
@@ -59,3 +64,13 @@ def test_a_scope_that_never_had_a_frame_has_no_age() -> None:
     assert found["stakewarden_blind", "queue", "lido"] == 1
     assert ("stakewarden_frame_age_seconds", "queue", "lido") not in found
     assert ("stakewarden_endpoints_agreeing_ratio",) not in found
+
+
+def test_before_the_first_beacon_head_nothing_is_said_of_its_age() -> None:
+    found = values(own_frames(OwnFacts((), None, (), beacon=BeaconFacts((), 0.0)), stamp(9, 1_700_000_000)))
+    assert ("stakewarden_beacon_head_age_seconds",) not in found and ("stakewarden_epochs_behind",) not in found
+
+
+def test_without_beacon_nodes_nothing_is_said_of_them() -> None:
+    found = values(own_frames(OwnFacts((), None, ()), stamp(9, 1_700_000_000)))
+    assert not [key for key in found if "beacon" in key[0]]
