@@ -66,14 +66,7 @@ class Canon:
         last = next(reversed([*self._walk(view)]), None)
         if last is None or view.head is None or last.parent in self._agreed:
             return None
-        return last.parent if last.slot > self._floor(view.head.slot) else None
-
-    def _floor(self, slot: int) -> int:
-        """How far down a walk goes: while nothing is agreed, to the lowest other head that is near; else to the depth."""
-        lowest = max(0, slot - self._depth)
-        if self._agreed:
-            return lowest
-        return min((v.head.slot for v in self._views.values() if v.head is not None and lowest <= v.head.slot <= slot), default=slot)
+        return last.parent if last.slot > max(0, view.head.slot - self._depth) else None
 
     # ---- what is agreed
 
@@ -87,12 +80,19 @@ class Canon:
             votes.update(self._votes(self._views[name]))
         agreed = [header for header, count in votes.items() if count >= self._needed]
         best = max(agreed, key=lambda h: h.slot, default=None)
-        if best is None or (self.head is not None and any(h == best for h in self.chain(self.head.root))):
+        if best is None or not self._newer(best):
             return False
         self.head = best
         self._agreed.update((h.root, h) for h in agreed)
         self._agreed = {root: h for root, h in self._agreed.items() if best.slot - 2 * self._depth <= h.slot <= best.slot + self._depth}
         return True
+
+    def _newer(self, best: Header) -> bool:
+        """Whether it is above our head, or certainly not on our head's chain."""
+        if self.head is None or best.slot > self.head.slot:
+            return True
+        ours = next((h for h in self.chain(self.head.root) if h.slot <= best.slot), None)
+        return ours is not None and ours != best
 
     def chain(self, root: Hash) -> Iterator[Header]:
         """Agreed headers from ``root`` downwards."""
