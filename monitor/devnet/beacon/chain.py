@@ -182,6 +182,10 @@ class Chain:
         self._prune()
         return made
 
+    def fill(self, slots: int) -> list[Block]:
+        """So many more slots, each with a block that carries the last payload again."""
+        return self.grow(self.head_slot + slots, self.state.payload)
+
     def rewind(self, slot: int) -> list[Block]:
         """Make ``slot`` the head again; the orphaned blocks are returned, what they carried waits for inclusion. Raises Pruned."""
         if slot >= self.head_slot:
@@ -214,7 +218,6 @@ class Chain:
         behaviour = self.behaviour(slot)
         silent = proposer < len(behaviour.silent) and bool(behaviour.silent[proposer])
         if slot in self.missing or silent or state.slashed[proposer]:
-            self.missing.discard(slot)
             self.rings.blocks[slot] = self.rings.blocks[slot - 1]
             self.rings.states[slot] = sha(previous_root, b"empty", slot.to_bytes(8, "little"))
             self.rings.mixes[slot // per_epoch] = state.mix
@@ -304,6 +307,7 @@ class Chain:
             limit = self.head_slot - self.spec.slots_per_historical_root
             self.blocks = {slot: block for slot, block in self.blocks.items() if slot > limit}
             self.by_root = {block.root: block for block in self.blocks.values()}
+        self.missing = {slot for slot in self.missing if slot >= oldest * per_epoch}
         while len(self.sums) > KEPT_SUMS:
             del self.sums[min(self.sums)]
 
