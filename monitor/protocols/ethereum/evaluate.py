@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.chain.beacon.columns import StateColumns
 from monitor.model import Hash, Slot
@@ -28,7 +27,7 @@ from monitor.model.beacon import (
 from monitor.protocols.ethereum.finality import finality_after
 from monitor.protocols.ethereum.groups import Groups, Key
 from monitor.protocols.ethereum.participation import FLAGS, Roll, check_evaluable
-from monitor.protocols.ethereum.proposals import missed_slots, proposers
+from monitor.protocols.ethereum.proposals import missed_in_epoch, proposers
 from monitor.protocols.ethereum.queues import queues
 from monitor.protocols.ethereum.rewards import attestation_deltas
 from monitor.protocols.ethereum.slashing import losses
@@ -68,7 +67,7 @@ def evaluate(columns: StateColumns, root: Hash, owners: Owners, before: Streaks 
         total_active=Gwei(roll.total_active),
         slashings=Gwei(sum(columns.slashings.tolist())),
         slots=columns.spec.slots_per_epoch,
-        missed_slots=int(missed_slots(columns).sum()),
+        missed_slots=int(missed_in_epoch(columns).sum()),
         justified=Epoch(columns.current_justified.epoch),
         finalized=Epoch(columns.finalized.epoch),
         leaking=finality.leaking,
@@ -91,16 +90,12 @@ def _registry(columns: StateColumns, owners: Owners, complete: frozenset[str]) -
 
 def _group_facts(columns: StateColumns, groups: Groups, roll: Roll, streaks: Streaks, leaking: bool) -> Mapping[Key, GroupFacts]:
     """The facts of each owner: every table has the same rows, one for each of ``groups.keys``."""
-    deltas = attestation_deltas(columns, roll, leaking)
-    who = np.flatnonzero(roll.voters)
-    voting = zip(
-        _votes(columns, groups, roll, who), groups.sum(deltas.earned[who], who=who), groups.sum(deltas.ideal[who], who=who), strict=True
-    )
     rows = zip(
         groups.keys,
-        groups.count(statuses(columns), len(STATUSES)),
-        groups.sum(columns.balances),
-        voting,
+        groups.count(statuses(columns), len(STATUSES)).tolist(),
+        groups.sum(columns.balances)[:, 0].tolist(),
+        _votes(columns, groups, roll),
+        _rewards(columns, groups, roll, leaking),
         _offline(columns, groups, streaks),
         _proposals(columns, groups),
         _slashed(columns, groups),
@@ -123,18 +118,26 @@ def _group_facts(columns: StateColumns, groups: Groups, roll: Roll, streaks: Str
             slashed=slashed,
             loss=loss,
         )
-        for key, by_status, (balance,), (votes, (earned,), (ideal,)), (offline, longest), (proposed, missed), slashed, loss in rows
+        for key, by_status, balance, votes, (earned, ideal), (offline, longest), (proposed, missed), slashed, loss in rows
     }
 
 
-def _votes(columns: StateColumns, groups: Groups, roll: Roll, who: NDArray[np.intp]) -> list[list[tuple[int, Gwei]]]:
-    """For each key (validators, gwei): of all who had to vote (``who``), then of those with each duty's flag."""
+def _votes(columns: StateColumns, groups: Groups, roll: Roll) -> Iterable[tuple[tuple[int, Gwei], ...]]:
+    """For each key (validators, gwei): of all who had to vote, then of those with each duty's flag."""
+    who = np.flatnonzero(roll.voters)
     flags, kinds = roll.flags[who], FLAGS + 1
     counts, sums = groups.count(flags, kinds, who), groups.sum(columns.effective_balance[who], flags, kinds, who)
     combinations = np.arange(kinds)
     wanted = [combinations >= 0, *(combinations >> bit & 1 == 1 for bit in range(len(DUTIES)))]
-    columns_of = [zip(counts[:, those].sum(axis=1), sums[:, those].sum(axis=1), strict=True) for those in wanted]
-    return [list(row) for row in zip(*columns_of, strict=True)]
+    pairs = [zip(counts[:, those].sum(axis=1).tolist(), sums[:, those].sum(axis=1).tolist(), strict=True) for those in wanted]
+    return zip(*pairs, strict=True)
+
+
+def _rewards(columns: StateColumns, groups: Groups, roll: Roll, leaking: bool) -> Iterable[tuple[Gwei, Gwei]]:
+    """For each key (earned, ideal) of those who had to vote."""
+    who, deltas = np.flatnonzero(roll.voters), attestation_deltas(columns, roll, leaking)
+    earned, ideal = (groups.sum(amounts[who], who=who)[:, 0].tolist() for amounts in (deltas.earned, deltas.ideal))
+    return zip(earned, ideal, strict=True)
 
 
 def _offline(columns: StateColumns, groups: Groups, streaks: Streaks) -> Iterator[tuple[Mapping[int, tuple[int, Gwei]], int]]:
@@ -143,9 +146,9 @@ def _offline(columns: StateColumns, groups: Groups, streaks: Streaks) -> Iterato
     lengths, told = streaks.counts[who], [length for length in STREAKS if length <= streaks.seen]
     # Each validator is counted under the longest told streak that it has, then added to the shorter ones.
     rung = len(told) - np.searchsorted(told, lengths, side="right")
-    counts = groups.count(rung, len(told), who).cumsum(axis=1)
-    sums = groups.sum(columns.effective_balance[who], rung, len(told), who).cumsum(axis=1)
-    for count, gwei, longest in zip(counts[:, ::-1], sums[:, ::-1], groups.largest(lengths, who), strict=True):
+    counts = groups.count(rung, len(told), who).cumsum(axis=1)[:, ::-1]
+    sums = groups.sum(columns.effective_balance[who], rung, len(told), who).cumsum(axis=1)[:, ::-1]
+    for count, gwei, longest in zip(counts.tolist(), sums.tolist(), groups.largest(lengths, who), strict=True):
         yield dict(zip(told, zip(count, gwei, strict=True), strict=True)), longest
 
 
@@ -154,15 +157,17 @@ def _proposals(columns: StateColumns, groups: Groups) -> Iterable[tuple[int | No
     who = proposers(columns)
     if who is None:
         return [(None, None)] * len(groups.keys)
-    return [(proposed, missed) for proposed, missed in groups.count(missed_slots(columns), 2, who.astype(np.intp))]
+    counts = groups.count(missed_in_epoch(columns), 2, who)
+    return zip(counts[:, 0].tolist(), counts[:, 1].tolist(), strict=True)
 
 
 def _slashed(columns: StateColumns, groups: Groups) -> list[int]:
     who = np.flatnonzero(columns.slashed & (np.uint64(columns.epoch) < columns.withdrawable_epoch))
-    return [count for (count,) in groups.count(0, who=who)]
+    slashed: list[int] = groups.count(0, who=who)[:, 0].tolist()
+    return slashed
 
 
 def _lost(columns: StateColumns, groups: Groups, total_active: int) -> list[Loss]:
     lost = losses(columns, total_active)
-    parts = [groups.sum(part, who=lost.who)[:, 0] for part in (lost.initial, lost.attestation, lost.correlation)]
+    parts = [groups.sum(part, who=lost.who)[:, 0].tolist() for part in (lost.initial, lost.attestation, lost.correlation)]
     return [Loss(*row) for row in zip(*parts, strict=True)]
