@@ -149,7 +149,7 @@ class _State:
 class _Run:
     def __init__(self, test: UnitTest, file: TestFile, rules: RuleSet, catalogue: Catalogue) -> None:
         self.test, self.step = test, file.evaluation_interval
-        self.rules = _arranged(rules, file.group_order)
+        self.rules = rules = _asked_of(test, _arranged(rules, file.group_order))
         asked = {s.selector.family for expected in test.samples for s in selectors(expected.expr)}
         read = {s.selector.family for rule in rules for s in selectors(rule.expr)}
         given = {i.family for i, _ in test.inputs} | {b.family for b in test.blind}
@@ -237,6 +237,12 @@ class _Run:
 
     def _failure(self, of: ExpectedAlerts | ExpectedSamples | ExpectedVerdict, what: str, expected: str, got: str) -> Failure:
         return Failure(of.span, self.test.name, of.at, what, expected, got)
+
+
+def _asked_of(test: UnitTest, rules: RuleSet) -> RuleSet:
+    """The alerts that the test asks about, and all that is recorded: no alert can see another one, so the rest need not be judged."""
+    names = {a.alertname for a in test.alerts} | {v.alertname for v in test.verdicts}
+    return RuleSet(tuple(r for r in rules if r.kind == "record" or r.name in names), rules.sources)
 
 
 def _arranged(rules: RuleSet, order: Sequence[str]) -> RuleSet:
