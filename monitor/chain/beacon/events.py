@@ -109,6 +109,7 @@ class NodeFeed:
         self._longest = min(30.0, max(1.0, 2.5 * self._block))
         self._spoke_at = 0.0
         self._hint: Hash | None = None
+        self._first: Hash | None = None
         self._unsaid: tuple[Hash, float] | None = None
         self._again = asyncio.Event()
         self._stream: asyncio.Task[None] | None = None
@@ -155,7 +156,9 @@ class NodeFeed:
     def _compare(self, root: Hash) -> None:
         """A stream that keeps silent about a head for long is begun anew."""
         now = time.monotonic()
-        if root == self._hint or not self._node.subscribed:
+        if self._first is None:
+            self._first = root  # the head as the stream began: it tells of later ones alone
+        if root in (self._hint, self._first) or not self._node.subscribed:
             self._unsaid = None
         elif self._unsaid is None or self._spoke_at > self._unsaid[1]:
             self._unsaid = (root, now)
@@ -206,7 +209,7 @@ class NodeFeed:
                 limit.reschedule(None)
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise node.error("malformed", "events: the answer is no event stream")
-                node.subscribed, self._spoke_at = True, time.monotonic()
+                node.subscribed, self._spoke_at, self._first = True, time.monotonic(), None
                 self._again.set()  # heads between the last stream and this one
                 async for chunk in response.aiter_raw():
                     self._take(parser, chunk)
