@@ -17,7 +17,7 @@ from monitor.model import BlockStamp, Hash, Log, Slot, Snapshot, Unanswered, Val
 from monitor.protocols import access
 from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function, decode, selector
 from monitor.protocols.fragments import BadFragment
-from monitor.protocols.lido import accounting, governance, locator, oracle, queue
+from monitor.protocols.lido import accounting, governance, keys, locator, oracle, queue
 
 FACTS = yaml.load((Path(__file__).parents[1] / "data" / "lido_interface.yaml").read_text(), Loader=yaml.CSafeLoader)
 STAMP = BlockStamp(1, Hash("0x" + "1" * 64), Hash("0x" + "0" * 64), 1_700_000_000, Slot(7))
@@ -60,7 +60,7 @@ def test_event_fragments_give_the_known_topics(fragment: str, signature: str, ex
 
 def declared(kind: type) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    for module in (access, accounting, governance, locator, oracle, queue):
+    for module in (access, accounting, governance, keys, locator, oracle, queue):
         for value in vars(module).values():
             members = value.values() if isinstance(value, Mapping) else (value,)
             flat = [m for member in members for m in (member if isinstance(member, tuple) else (member,))]

@@ -31,7 +31,8 @@ class Progress:
     """How much of a protocol's keys is known. ``expected``: deposited keys of all listed operators.
 
     ``checked_timestamp``: block time of the last look at the registries. ``repeated``: keys that the registries list more than once (each
-    counts where it was read first). ``problems``: what could not be read, each with its reason.
+    counts where it was read first). ``problems``: what could not be read, each with its reason; ``blocked`` when for one of them keys
+    may be missing, and not only the last look was in vain.
     """
 
     protocol: str
@@ -41,11 +42,12 @@ class Progress:
     operators: int = 0
     checked_timestamp: int | None = None
     problems: tuple[str, ...] = ()
+    blocked: bool = False
 
     def complete(self, now: int) -> bool:
         """Whether every key that had a deposit a while before ``now`` (block time) is known."""
         checked = self.checked_timestamp
-        return checked is not None and not self.problems and self.keys >= self.expected and now - checked <= STALE_SECONDS
+        return checked is not None and not self.blocked and self.keys >= self.expected and now - checked <= STALE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,16 @@ class Listing:
 
 @dataclass(slots=True)
 class Shelf:
-    """What is known of one protocol. ``held``: keys by (module, operator). ``credentials``: empty until they were read once."""
+    """What is known of one protocol. ``held``: keys by (module, operator). ``credentials``: empty until they were read once.
+
+    ``problems``: of the last look that came to an end; ``vain``: why the last look did not.
+    """
 
     credentials: frozenset[bytes] = frozenset()
     listings: dict[int, Listing] = field(default_factory=dict)
     held: dict[tuple[int, int], int] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    vain: str | None = None
     checked_timestamp: int | None = None
 
     @property
@@ -149,11 +155,16 @@ class KeyBook:
                 shelf.listings.pop(module, None)
             self._generation += 1
 
-    def checked(self, protocol: str, timestamp: int | None, problems: Mapping[str, str]) -> None:
-        """The registries were looked at last at a block of this time (None: never with success), with these problems by what has them."""
+    def checked(self, protocol: str, timestamp: int, problems: Sequence[str]) -> None:
+        """The registries were looked at, at a block of this time, with these problems."""
         with self._lock:
             shelf = self._shelves[protocol]
-            shelf.checked_timestamp, shelf.problems = timestamp, dict(problems)
+            shelf.checked_timestamp, shelf.problems, shelf.vain = timestamp, tuple(problems), None
+
+    def in_vain(self, protocol: str, why: str) -> None:
+        """The registries could not be looked at."""
+        with self._lock:
+            self._shelves[protocol].vain = why
 
     # ---------------------------------------------------------------- what anybody may ask
 
@@ -229,8 +240,8 @@ class KeyBook:
     def _progress(self, protocol: str, shelf: Shelf, repeated: int) -> Progress:
         operators = [o for listing in shelf.listings.values() for o in listing.operators.values()]
         keys, expected = sum(shelf.held.values()), sum(o.deposited for o in operators)
-        problems = tuple(shelf.problems.values())
-        return Progress(protocol, keys, expected, repeated, len(operators), shelf.checked_timestamp, problems)
+        problems = shelf.problems if shelf.vain is None else (*shelf.problems, shelf.vain)
+        return Progress(protocol, keys, expected, repeated, len(operators), shelf.checked_timestamp, problems, bool(shelf.problems))
 
     def _count_repeated(self) -> Mapping[str, int]:
         """Counted once for each state of the book: it takes a sort."""

@@ -48,7 +48,7 @@ class KeyReader:
         self._read, self._save = read, save
         self._wake = asyncio.Event()
         self._at: Hash | None = None
-        self._told: dict[str, Mapping[str, str]] = {}
+        self._told: dict[str, set[str]] = {}
 
     # ---------------------------------------------------------------- the loop
 
@@ -106,7 +106,8 @@ class KeyReader:
             try:
                 more |= await self._step(source, stamp)
             except Unanswered as missing:
-                self._tell(source.name, {"overview": str(missing)}, None)
+                self.book.in_vain(source.name, str(missing))
+                self._tell(source.name, [str(missing)])
         self._at = stamp.hash
         return more
 
@@ -116,19 +117,20 @@ class KeyReader:
         if overview.credentials != shelf.credentials:
             await self._save(partial(rows.put_credentials, protocol=source.name, credentials=overview.credentials))
             self.book.put_credentials(source.name, overview.credentials)
-        problems = {f"unread {i}": why for i, why in enumerate(overview.unread)}
+        problems = list(overview.unread)
         rounds, more = ROUNDS_A_STEP, False
         for module in overview.modules:
             try:
                 await self._list(source, module, stamp)
                 rounds -= await self._fetch(source, module, stamp, rounds)
             except Unanswered as missing:
-                problems[f"module {module.id}"] = str(missing)
+                problems.append(str(missing))
             else:
                 more |= bool(shelf.missing(module.id, KEYS_A_READ))
             if (why := _odd_sum(shelf, module)) is not None:
-                problems[f"sum {module.id}"] = why
-        self._tell(source.name, problems, stamp.timestamp)
+                problems.append(why)
+        self.book.checked(source.name, stamp.timestamp, problems)
+        self._tell(source.name, problems)
         return more
 
     async def _overview(self, source: KeySource, stamp: BlockStamp) -> KeyOverview:
@@ -184,15 +186,11 @@ class KeyReader:
         await self._save(partial(rows.drop, protocol=protocol, module=module, operator=operator))
         self.book.drop(protocol, module, operator)
 
-    def _tell(self, protocol: str, problems: Mapping[str, str], timestamp: int | None) -> None:
-        """Into the book, and into the log when it is news."""
-        shelf = self.book.shelf(protocol)
-        checked = shelf.checked_timestamp if timestamp is None else timestamp
-        self.book.checked(protocol, checked, problems)
-        if problems != self._told.get(protocol, {}):
-            for what, why in problems.items():
-                log.warning("keys.unread", protocol=protocol, what=what, reason=why)
-            self._told[protocol] = dict(problems)
+    def _tell(self, protocol: str, problems: Sequence[str]) -> None:
+        """Into the log, when it is news."""
+        for why in set(problems) - self._told.get(protocol, set()):
+            log.warning("keys.unread", protocol=protocol, reason=why)
+        self._told[protocol] = set(problems)
 
 
 def _differs(shelf: Shelf, module: KeyModule) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from monitor.protocols.ethereum.participation import HEAD, SOURCE, TARGET, Roll
 from monitor.protocols.ethereum.rewards import attestation_deltas
 from monitor.protocols.ethereum.statuses import statuses
 from tests.protocols.ethereum import restated
-from tests.protocols.ethereum.restated import State
+from tests.protocols.ethereum.restated import State, Validator
 from tests.protocols.ethereum.states import ETHER, columns_of, lively, states
 
 
@@ -31,7 +32,7 @@ def test_justification_finality_and_leak(state: State) -> None:
         after.current_justified,
         after.finalized,
     )
-    assert [bool(found.bits >> at & 1) for at in range(4)] == after.bits
+    assert found.bits == sum(1 << at for at, bit in enumerate(after.bits) if bit)
     assert found.leaking == restated.leaking(after)
 
 
@@ -80,3 +81,15 @@ def test_the_turn_of_an_exit(preset: str, epoch: int, earliest: int, left: int, 
     found = turn(PRESETS[preset], epoch, earliest, left, churn, gwei)
     assert found is not None
     assert (found.epoch, found.left) == restated.exit_turn(PRESETS[preset], epoch, earliest, left, churn, gwei)
+
+
+@pytest.mark.parametrize(("voted", "justified"), [(2, True), (1, False)])
+def test_exactly_two_thirds_justify(voted: int, justified: bool) -> None:
+    registry = [Validator(previous=7 if at < voted else 0, current=7 if at < voted else 0) for at in range(3)]
+    state = State(PRESETS["mainnet"], "fulu", 32 * 100 + 31, registry, [0], bits=[False] * 4, current_justified=90, previous_justified=80)
+    columns = columns_of(state)
+    found = finality_after(columns, Roll.of(columns))
+    assert (found.current_justified, found.bits) == ((100, 0b11) if justified else (90, 0))
+    registry[0].current = registry[1].current = 0
+    columns = columns_of(state)
+    assert finality_after(columns, Roll.of(columns)).current_justified == (99 if justified else 90)

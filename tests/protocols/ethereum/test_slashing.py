@@ -128,3 +128,14 @@ def test_those_past_their_midpoint_have_no_loss_left_to_tell() -> None:
 
 def test_the_initial_penalty() -> None:
     assert initial_penalty(MAINNET, np.array([32 * ETHER, 2048 * ETHER], np.uint64)).tolist() == [7_812_500, 500_000_000]
+
+
+def test_what_one_pays_first_does_not_move_anothers_effective_balance() -> None:
+    """Both have lost more than a quarter of an ether lately; one is at its midpoint now, before its effective balance follows."""
+    epoch, half = 1000, MINIMAL.epochs_per_slashings_vector // 2
+    low = {"slashed": True, "exit_epoch": 990, "balance": 31 * ETHER}
+    now, later = Validator(**low, withdrawable_epoch=epoch + half), Validator(**low, withdrawable_epoch=epoch + half + 9)
+    slashings = [10**6 * ETHER, *[0] * 63]
+    alone = columns_of(State(MINIMAL, "fulu", MINIMAL.last_slot(epoch), [now], slashings))
+    both = columns_of(State(MINIMAL, "fulu", MINIMAL.last_slot(epoch), [now, later], slashings))
+    assert losses(both, TOTAL).correlation[0] == losses(alone, TOTAL).correlation[0] > 0

@@ -41,7 +41,7 @@ def book() -> KeyBook:
     book.put_listing("lido", listing(1, ("Ash", 2), ("Birch", 1)))
     book.add("lido", 1, KeyRun(0, 0, 2), key("a0") + key("a1"))
     book.add("lido", 1, KeyRun(1, 0, 1), key("b0"))
-    book.checked("lido", NOW, {})
+    book.checked("lido", NOW, [])
     return book
 
 
@@ -117,7 +117,7 @@ def test_complete_needs_every_key_a_fresh_look_and_no_problem(book: KeyBook) -> 
     assert not book.complete(NOW)
     book.add("lido", 1, KeyRun(0, 2, 1), key("a2"))
     assert book.complete(NOW)
-    book.checked("lido", NOW, {"module 4": "unknown type"})
+    book.checked("lido", NOW, ["unknown type"])
     assert not book.complete(NOW)
     assert book.progress()[0].problems == ("unknown type",)
     assert not KeyBook(["lido"]).complete(NOW)
