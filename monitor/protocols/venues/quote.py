@@ -15,7 +15,7 @@ ONE = 10**18
 NATIVE = address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
 """Curve's name for ether itself."""
 WORST_SPREAD = (2, 100)
-"""Ask over bid minus 1 above which a pool's middle says nothing (2 %), as a fraction."""
+"""Distance between two prices of one pool above which their middle or mean says nothing (2 %), as a fraction."""
 _LOST = 0.01
 """The slippage at which depth is measured."""
 

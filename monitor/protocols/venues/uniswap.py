@@ -3,6 +3,7 @@
 Mean tick = floor((c1 - c0) / w), rounded toward minus infinity; price of token 0 in token 1 = 1.0001^tick. Which token is which is read.
 Depth comes from the quoter, one call a size on its own, since a quote walks the pool's ticks and costs gas as a trade would; and it is
 never more than the harmonic mean of the liquidity over the window could give, so that liquidity that came for one block counts for nothing.
+The price of the block itself is not used, but a mean that it has left by more than 2 % does not count.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 
 from monitor.model import Address, Call, Failed, Read, Reverted, Snapshot, Unanswered, address
 from monitor.protocols.abi import BadAnswer, Contract, Function
-from monitor.protocols.venues.quote import ONE, Quote, depth, unless_reverted
+from monitor.protocols.venues.quote import ONE, WORST_SPREAD, Quote, depth, unless_reverted
 
 TOKEN0 = Function.parse("function token0() view returns (address)")
 TOKEN1 = Function.parse("function token1() view returns (address)")
@@ -75,7 +76,8 @@ class UniswapV3:
         tick = mean_tick(ticks[0], ticks[1], WINDOW)
         found = depth(self._sales(snapshot))
         steady = steady_depth(seconds[1] - seconds[0], slot[0], first)
-        return Quote(at_tick(tick if first else -tick), depth=min(found, steady))
+        price = at_tick(tick if first else -tick)
+        return Quote(price, _lagging(price, spot(slot[0], first)), min(found, steady))
 
     def _first(self, snapshot: Snapshot) -> bool:
         """Whether the base token is token 0."""
@@ -118,9 +120,20 @@ def at_tick(tick: int) -> int:
     return int(_EXACT.multiply(_EXACT.power(_STEP, tick), Decimal(ONE)))
 
 
-def at_sqrt(sqrt_price: int) -> int:
-    """(sqrtPriceX96 / 2^96)^2 times 1e18, rounded down: token 1 for one token 0."""
-    return sqrt_price * sqrt_price * ONE // (_Q96 * _Q96)
+def spot(sqrt_price: int, first: bool) -> int:
+    """Ether for one base token at this very block, times 1e18: (sqrtPriceX96 / 2^96)^2 when it is token 0, else the inverse; rounded down."""
+    square = sqrt_price * sqrt_price
+    if first:
+        return square * ONE // (_Q96 * _Q96)
+    return ONE * _Q96 * _Q96 // square if square else 0
+
+
+def _lagging(mean: int, now: int) -> str | None:
+    """A mean that the market has left behind would hold the result back: it does not count until it has caught up."""
+    part, whole = WORST_SPREAD
+    if abs(now - mean) * whole <= part * mean:
+        return None
+    return f"the price is more than {part}/{whole} from its mean over {WINDOW} s"
 
 
 def steady_depth(seconds_per_liquidity: int, sqrt_price: int, first: bool) -> int:
