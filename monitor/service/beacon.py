@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +71,8 @@ class BeaconWatch:
         self._registry: Registry | None = None
         self._before: list[Streaks] = []
         self._moved = asyncio.Event()
+        self.took: dict[str, float] = {}
+        """Seconds that the newest evaluation took, by part."""
 
     def view(self) -> BeaconView:
         """What is known now. Immutable, and cheap enough for every block."""
@@ -163,14 +166,18 @@ class BeaconWatch:
         return None if root is None else Wanted(epoch, Slot(slot), root)
 
     async def _one(self, wanted: Wanted, run: Callable[..., Awaitable[None]]) -> None:
+        begun = time.perf_counter()
         state = await self.beacon.state(wanted.slot, wanted.root)
+        read = time.perf_counter()
         before = next((s for s in reversed(self._before) if s.epoch == wanted.epoch - 1), None)
         found = await asyncio.to_thread(self._measured, state.columns, wanted, before, self._complete())
+        judged = time.perf_counter()
         # Those of the epoch before stay: after a reorganisation or a restart the same epoch is evaluated again from them.
         kept = [*(s for s in self._before if s.epoch == wanted.epoch - 1), found.streaks]
         await run(partial(keep_streaks, streaks=kept))
         self._before = kept
         self._facts, self._registry = found.facts, found.registry
+        self.took = {"download": read - begun, "evaluation": judged - read, "keeping": time.perf_counter() - judged}
         log.info("beacon.epoch_evaluated", epoch=wanted.epoch, slot=wanted.slot, validators=len(state.columns), digest=state.digest[:18])
 
     def _measured(self, columns: StateColumns, wanted: Wanted, before: Streaks | None, complete: frozenset[str]) -> Evaluated:

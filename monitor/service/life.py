@@ -29,6 +29,7 @@ from monitor.service import state, status
 from monitor.service.beacon import BeaconWatch
 from monitor.service.build import Parts, load_rules
 from monitor.service.facts import fact_finder
+from monitor.service.lag import LoopLag
 from monitor.service.metrics import samples
 from monitor.service.pipeline import Pipeline, Rooms
 from monitor.service.schedule import Schedule
@@ -61,6 +62,7 @@ class Service:
         self.stopping = asyncio.Event()
         self.pipeline: Pipeline | None = None
         self.watch: BeaconWatch | None = None
+        self.lag = LoopLag()
         self.lease: Lease | None = None
         self._worker: asyncio.Task[None] | None = None
         self._kept: tuple[float, dict[str, Any]] = (0.0, {"incidents": (), "pauses": (), "deliveries": {}, "transitions": ()})
@@ -135,6 +137,7 @@ class Service:
                 group.create_task(self.pipeline.run(), name="pipeline")
                 group.create_task(outbox.work(), name="outbox")
                 group.create_task(_raise(broken), name="schedule")
+                group.create_task(self.lag.work(), name="lag")
                 if consensus is not None:
                     watch, reader = consensus
                     settled = partial(parts.execution.behind, parts.settings.network.settled_blocks)

@@ -39,6 +39,13 @@ def _process(service: Service) -> Iterable[Sample]:
             value = delays[min(len(delays) - 1, int(quantile * len(delays)))]
             text = "Seconds from a head's agreement to the commit of its verdict, over the last 4096 blocks."
             yield Sample("stakewarden_judging_seconds", "gauge", text, (("quantile", str(quantile)),), value)
+    for share, quantile_name in ((0.99, "0.99"), (1.0, "1")):
+        if (late := service.lag.quantile(share)) is not None:
+            lateness = "Seconds by which the event loop was late, over the last minute or so."
+            yield Sample("stakewarden_loop_late_seconds", "gauge", lateness, (("quantile", quantile_name),), late)
+    for part, seconds in service.watch.took.items() if service.watch is not None else ():
+        taken = "Seconds that the newest evaluated epoch took: download of its state, evaluation, keeping."
+        yield Sample("stakewarden_epoch_seconds", "gauge", taken, (("part", part),), seconds)
     if service.pipeline is not None:
         yield Sample("stakewarden_window_bytes", "gauge", "Bytes of frames in memory.", (), service.pipeline.window.nbytes)
     for endpoint in service.parts.execution.health():
