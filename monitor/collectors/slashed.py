@@ -45,7 +45,7 @@ class Ledger:
         self._registry, self._spec = registry, spec
         self._view, self._blocks = view, [b for b in view.blocks if b.slot <= now]
         self._root = _root_of(view, registry)
-        self._on_branch = self._root is not None and _leads_to(view.blocks, registry.slot, self._root) is not False
+        self._on_branch = self._root is not None and _leads_to(view.blocks, registry.slot, self._root)
         self._usable = self._on_branch and registry.slot <= now
         self._known = known
         self._told: list[list[Any]] = [list(row) for row in known.get("told", ())]
@@ -157,9 +157,9 @@ def _root_of(view: BeaconView, registry: Registry) -> Hash | None:
     return view.epoch.root if view.epoch is not None and view.epoch.slot == registry.slot else None
 
 
-def _leads_to(blocks: Sequence[BeaconBlock], slot: int, root: Hash) -> bool | None:
-    """Whether the blocks at hand descend from the newest block at or before ``slot`` being ``root``; None when they do not reach back."""
+def _leads_to(blocks: Sequence[BeaconBlock], slot: int, root: Hash) -> bool:
+    """Whether ``root`` is the newest block at or before ``slot`` on the branch of these blocks; not, when they do not reach back."""
     behind = [b for b in blocks if b.slot <= slot]
     if behind:
         return behind[-1].root == root
-    return True if blocks and blocks[0].parent == root else None
+    return bool(blocks) and blocks[0].parent == root

@@ -173,10 +173,11 @@ class Chain:
         self.canonical.append(Block(block, stamp(self.now, number, self.forks, before.stamp.hash if before else None)))
 
     def orphan(self, depth: int) -> BlockStamp:
-        """Drop the newest blocks; what stays. The slots are lost: the next block comes after them."""
+        """Drop the newest blocks; what stays. Another branch begins right behind it, in the same slots."""
         depth = min(depth, len(self.canonical) - 1)
         del self.canonical[len(self.canonical) - depth :]
         self.forks += 1
+        self.now = self.canonical[-1].beacon.slot
         return self.canonical[-1].stamp
 
     def slashed(self, until: int) -> dict[int, int]:
@@ -188,6 +189,11 @@ class Chain:
                 for one in block.beacon.offences:
                     found |= {v: epoch for v in one.validators if v not in found and v not in (GONE, PENDING)}
         return found
+
+    def beneath_state(self) -> int:
+        """How many blocks to orphan, so that the evaluated state is of the other branch; 0 without one."""
+        slot = -1 if self._registry is None else self._registry.slot
+        return sum(b.beacon.slot >= slot - 1 for b in self.canonical) if slot > 0 else 0
 
     def evaluate(self) -> None:
         """The newest complete epoch: a state of a slot before the head."""

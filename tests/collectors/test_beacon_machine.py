@@ -69,11 +69,12 @@ class Service(RuleBasedStateMachine):
             self.chain.evaluate()
         self.catch_up()
 
-    @rule(depth=st.integers(1, 10), offences=OFFENCES, evaluate=st.booleans(), late=st.booleans())
-    def reorg(self, depth: int, offences: Sequence[Offence], evaluate: bool, late: bool) -> None:
-        """The consensus layer changes its mind; the execution side follows, perhaps a block later."""
-        self.chain.orphan(depth)
-        self.chain.advance(offences)
+    @rule(depth=st.integers(0, 9), others=st.lists(OFFENCES, min_size=1, max_size=9), evaluate=st.booleans(), late=st.booleans())
+    def reorg(self, depth: int, others: Sequence[Sequence[Offence]], evaluate: bool, late: bool) -> None:
+        """The consensus layer changes its mind, if depth is 0 about what was evaluated; the execution side follows, perhaps later."""
+        self.chain.orphan(depth or self.chain.beneath_state() or 1)
+        for each in others:
+            self.chain.advance(each)
         if evaluate:
             self.chain.evaluate()
         if late and self.judged:
@@ -147,6 +148,10 @@ class Service(RuleBasedStateMachine):
             return
         truth = self.chain.slashed(self.chain.now)
         assert set(validators(self.told(), "ethereum")) <= truth.keys()
+
+    @invariant()
+    def nobody_is_told_before_it_happened(self) -> None:
+        assert all(int(e.details["slot"]) <= e.stamp.slot for e in self.told())
 
     @invariant()
     def epochs_never_go_back(self) -> None:
