@@ -245,11 +245,13 @@ class KeyRun:
 
 @dataclass(frozen=True, slots=True)
 class KeyOverview:
-    """Which modules there are at a block. ``credentials``: withdrawal credentials (32 bytes) that are the protocol's.
+    """Which modules there are at a block: ``ids`` of all, ``modules`` those that could be read.
 
-    ``unread``: what this source cannot read or gave no good answer, each with the reason: while there is any, keys may be missing.
+    ``credentials``: withdrawal credentials (32 bytes) that are the protocol's. ``unread``: what this source cannot read or gave no good
+    answer, each with the reason.
     """
 
+    ids: frozenset[int]
     modules: tuple[KeyModule, ...]
     credentials: frozenset[bytes]
     unread: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ The reader alone writes; any thread may ask. What was read is kept by ``rows``, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,18 +21,18 @@ from monitor.protocols.signals import KeyModule, KeyOperator, KeyRun
 
 MAX_GROUPS = 1500
 """Operators of one protocol with a label of their own; the others of a module share one. The families have room for so many."""
-STALE_SECONDS = 3600
-"""So long after the registries were last looked at, nobody can say that no key is missing. (A new key's validator takes longer to appear
-than two epochs: the chain finalizes a deposit before it makes a validator of it.)"""
+STALE_SECONDS = 2700
+"""So long after a module was last found in step, nobody can say any more that no key is missing. A validator has no duty in the first ten
+epochs (64 minutes) after its deposit: two until that is final, one to be eligible, two until that is final, and five to begin. From these
+the reader's distance from the head (64 blocks) is taken off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How much of a protocol's keys is known. ``expected``: deposited keys of all listed operators.
 
-    ``checked_timestamp``: block time of the last look at the registries. ``repeated``: keys that the registries list more than once (each
-    counts where it was read first). ``problems``: what could not be read, each with its reason; ``blocked`` when for one of them keys
-    may be missing, and not only the last look was in vain.
+    ``synced``: for each module that there is, block time at which all its keys were last known; None: never. ``repeated``: keys that the
+    registries list more than once (each counts where it was read first). ``problems``: what went wrong at the last look, in words.
     """
 
     protocol: str
@@ -40,14 +40,12 @@ class Progress:
     expected: int = 0
     repeated: int = 0
     operators: int = 0
-    checked_timestamp: int | None = None
+    synced: Mapping[int, int | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    blocked: bool = False
 
     def complete(self, now: int) -> bool:
-        """Whether every key that had a deposit a while before ``now`` (block time) is known."""
-        checked = self.checked_timestamp
-        return checked is not None and not self.blocked and self.keys >= self.expected and now - checked <= STALE_SECONDS
+        """Whether every key whose validator could have duties at ``now`` (block time) is known. A failed look alone changes nothing yet."""
+        return bool(self.synced) and all(at is not None and now - at <= STALE_SECONDS for at in self.synced.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +61,15 @@ class Listing:
 class Shelf:
     """What is known of one protocol. ``held``: keys by (module, operator). ``credentials``: empty until they were read once.
 
-    ``problems``: of the last look that came to an end; ``vain``: why the last look did not.
+    ``modules``: ids of all that there are, also of those that cannot be read; ``synced``: see :class:`Progress`.
     """
 
     credentials: frozenset[bytes] = frozenset()
     listings: dict[int, Listing] = field(default_factory=dict)
     held: dict[tuple[int, int], int] = field(default_factory=dict)
+    modules: frozenset[int] = frozenset()
+    synced: dict[int, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    vain: str | None = None
-    checked_timestamp: int | None = None
 
     @property
     def directory(self) -> Mapping[int, Address]:
@@ -151,20 +149,21 @@ class KeyBook:
             for place in [p for p in shelf.held if p[0] == module and operator in (None, p[1])]:
                 del shelf.held[place]
                 self._keys.forget(self._holder_of.pop((protocol, *place)))
+            shelf.synced.pop(module, None)
             if operator is None:
                 shelf.listings.pop(module, None)
             self._generation += 1
 
-    def checked(self, protocol: str, timestamp: int, problems: Sequence[str]) -> None:
-        """The registries were looked at, at a block of this time, with these problems."""
+    def checked(self, protocol: str, modules: Iterable[int], synced: Mapping[int, int], problems: Sequence[str]) -> None:
+        """The registries were looked at: which modules there are, which of them are in step (with the block's time), what went wrong."""
         with self._lock:
             shelf = self._shelves[protocol]
-            shelf.checked_timestamp, shelf.problems, shelf.vain = timestamp, tuple(problems), None
+            shelf.modules, shelf.synced, shelf.problems = frozenset(modules), {**shelf.synced, **synced}, tuple(problems)
 
     def in_vain(self, protocol: str, why: str) -> None:
         """The registries could not be looked at."""
         with self._lock:
-            self._shelves[protocol].vain = why
+            self._shelves[protocol].problems = (why,)
 
     # ---------------------------------------------------------------- what anybody may ask
 
@@ -240,8 +239,8 @@ class KeyBook:
     def _progress(self, protocol: str, shelf: Shelf, repeated: int) -> Progress:
         operators = [o for listing in shelf.listings.values() for o in listing.operators.values()]
         keys, expected = sum(shelf.held.values()), sum(o.deposited for o in operators)
-        problems = shelf.problems if shelf.vain is None else (*shelf.problems, shelf.vain)
-        return Progress(protocol, keys, expected, repeated, len(operators), shelf.checked_timestamp, problems, bool(shelf.problems))
+        synced = {id: shelf.synced.get(id) for id in sorted(shelf.modules)}
+        return Progress(protocol, keys, expected, repeated, len(operators), synced, shelf.problems)
 
     def _count_repeated(self) -> Mapping[str, int]:
         """Counted once for each state of the book: it takes a sort."""

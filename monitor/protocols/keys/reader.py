@@ -117,19 +117,21 @@ class KeyReader:
         if overview.credentials != shelf.credentials:
             await self._save(partial(rows.put_credentials, protocol=source.name, credentials=overview.credentials))
             self.book.put_credentials(source.name, overview.credentials)
-        problems = list(overview.unread)
-        rounds, more = ROUNDS_A_STEP, False
+        problems, synced, rounds, more = list(overview.unread), dict[int, int](), ROUNDS_A_STEP, False
         for module in overview.modules:
             try:
                 await self._list(source, module, stamp)
                 rounds -= await self._fetch(source, module, stamp, rounds)
             except Unanswered as missing:
                 problems.append(str(missing))
-            else:
-                more |= bool(shelf.missing(module.id, KEYS_A_READ))
+                continue
             if (why := _odd_sum(shelf, module)) is not None:
                 problems.append(why)
-        self.book.checked(source.name, stamp.timestamp, problems)
+            elif shelf.missing(module.id, KEYS_A_READ):
+                more = True
+            else:
+                synced[module.id] = stamp.timestamp
+        self.book.checked(source.name, overview.ids, synced, problems)
         self._tell(source.name, problems)
         return more
 

@@ -101,7 +101,7 @@ class LidoKeys:
                 modules.append(_module(snapshot, id, names[id], contract))
             except Unanswered as missing:
                 unread.append(str(missing))
-        return KeyOverview(tuple(modules), credentials, tuple(unread))
+        return KeyOverview(frozenset(directory), tuple(modules), credentials, tuple(unread))
 
     def _credentials(self, snapshot: Snapshot) -> tuple[frozenset[bytes], list[str]]:
         """Types 0x01 and 0x02 of one address: a module decides which of them its validators get."""

@@ -41,7 +41,7 @@ def book() -> KeyBook:
     book.put_listing("lido", listing(1, ("Ash", 2), ("Birch", 1)))
     book.add("lido", 1, KeyRun(0, 0, 2), key("a0") + key("a1"))
     book.add("lido", 1, KeyRun(1, 0, 1), key("b0"))
-    book.checked("lido", NOW, [])
+    book.checked("lido", [1], {1: NOW}, [])
     return book
 
 
@@ -110,16 +110,18 @@ def test_keys_come_in_the_order_of_their_operator(book: KeyBook) -> None:
     assert book.shelf("lido").missing(1, 2) == [KeyRun(0, 2, 2), KeyRun(0, 4, 2), KeyRun(0, 6, 1)]
 
 
-def test_complete_needs_every_key_a_fresh_look_and_no_problem(book: KeyBook) -> None:
+def test_complete_means_that_every_module_was_in_step_lately(book: KeyBook) -> None:
     assert book.complete(NOW) == frozenset({"lido"})
     assert book.complete(NOW + STALE_SECONDS) and not book.complete(NOW + STALE_SECONDS + 1)
-    book.put_listing("lido", listing(1, ("Ash", 3), ("Birch", 1)))
+    book.checked("lido", [1], {}, ["module 1: no answer"])
+    assert book.complete(NOW + STALE_SECONDS) and not book.complete(NOW + STALE_SECONDS + 1)
+    assert book.progress()[0].problems == ("module 1: no answer",)
+    book.checked("lido", [1, 4], {1: NOW}, ["module 4: unknown type"])
     assert not book.complete(NOW)
-    book.add("lido", 1, KeyRun(0, 2, 1), key("a2"))
+    book.checked("lido", [1, 4], {1: NOW, 4: NOW}, [])
     assert book.complete(NOW)
-    book.checked("lido", NOW, ["unknown type"])
+    book.drop("lido", 1, 1)
     assert not book.complete(NOW)
-    assert book.progress()[0].problems == ("unknown type",)
     assert not KeyBook(["lido"]).complete(NOW)
 
 

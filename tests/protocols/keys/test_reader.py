@@ -182,7 +182,7 @@ async def test_a_rename_is_seen_after_a_while_though_the_nonce_stays(run: Run) -
     assert whose(run.book, key(1, 0, 0)) == ["curated #0 Ash & Oak"]
 
 
-async def test_an_outage_is_told_and_ends_completeness_after_an_hour(run: Run) -> None:
+async def test_an_outage_is_told_at_once_and_ends_completeness_after_a_while(run: Run) -> None:
     await run.all()
     run.registry.spoil = {read: Failed("connection refused") for read in run.reader.reads()}
     await run.step()
