@@ -15,6 +15,7 @@ from monitor.devnet.beacon.bodies import Bodies, Json, checkpoint, hexed, signed
 from monitor.devnet.beacon.node import Invalid, Missing, Node
 from monitor.devnet.beacon.operations import LIMITS, AttesterSlashing, DepositRequest, ProposerSlashing, VoluntaryExit, WithdrawalRequest
 from monitor.devnet.beacon.state import FAR, State
+from monitor.devnet.beacon.withdrawals import LIMITS as WITHDRAWALS
 
 STATUSES = (
     "pending_initialized", "pending_queued", "active_ongoing", "active_exiting", "active_slashed",
@@ -40,11 +41,11 @@ def config(spec: Spec, fork: str, chain_id: int) -> Json:
         "DEPOSIT_NETWORK_ID": str(chain_id), "GENESIS_FORK_VERSION": hexed(ssz.FORK_VERSIONS["electra"] if fork == "electra" else ssz.FORK_VERSIONS["fulu"]),
         "ELECTRA_FORK_VERSION": hexed(ssz.FORK_VERSIONS["electra"]), "ELECTRA_FORK_EPOCH": "0",
         "FULU_FORK_VERSION": hexed(ssz.FORK_VERSIONS["fulu"]), "FULU_FORK_EPOCH": "0" if fork == "fulu" else str(2**64 - 1),
-        "EPOCHS_PER_SYNC_COMMITTEE_PERIOD": "256", "WHISTLEBLOWER_REWARD_QUOTIENT_ELECTRA": "4096", "MAX_WITHDRAWALS_PER_PAYLOAD": "16",
-        "MAX_VALIDATORS_PER_WITHDRAWALS_SWEEP": "16384", "MAX_PROPOSER_SLASHINGS": str(LIMITS[ProposerSlashing]),
+        "EPOCHS_PER_SYNC_COMMITTEE_PERIOD": "256", "WHISTLEBLOWER_REWARD_QUOTIENT_ELECTRA": "4096", "MAX_WITHDRAWALS_PER_PAYLOAD": str(WITHDRAWALS[spec.preset_base].payload),
+        "MAX_VALIDATORS_PER_WITHDRAWALS_SWEEP": str(WITHDRAWALS[spec.preset_base].sweep), "MAX_PROPOSER_SLASHINGS": str(LIMITS[ProposerSlashing]),
         "MAX_ATTESTER_SLASHINGS_ELECTRA": str(LIMITS[AttesterSlashing]), "MAX_VOLUNTARY_EXITS": str(LIMITS[VoluntaryExit]),
         "MAX_DEPOSIT_REQUESTS_PER_PAYLOAD": str(LIMITS[DepositRequest]), "MAX_WITHDRAWAL_REQUESTS_PER_PAYLOAD": str(LIMITS[WithdrawalRequest]),
-        "BLOB_SCHEDULE": [],
+        "MAX_PENDING_PARTIALS_PER_WITHDRAWALS_SWEEP": str(WITHDRAWALS[spec.preset_base].partials), "BLOB_SCHEDULE": [],
     }  # fmt: skip
     return made
 

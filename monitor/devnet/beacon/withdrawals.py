@@ -7,14 +7,24 @@ execution side stay on the consensus side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.devnet.beacon.state import FAR, I64, State
 
-MAX_WITHDRAWALS_PER_PAYLOAD = 16
-MAX_VALIDATORS_PER_WITHDRAWALS_SWEEP = 16_384
+
+class Limits(NamedTuple):
+    """MAX_WITHDRAWALS_PER_PAYLOAD, MAX_VALIDATORS_PER_WITHDRAWALS_SWEEP, MAX_PENDING_PARTIALS_PER_WITHDRAWALS_SWEEP."""
+
+    payload: int
+    sweep: int
+    partials: int
+
+
+LIMITS = {"mainnet": Limits(16, 16_384, 8), "minimal": Limits(4, 16, 2), "gnosis": Limits(8, 8192, 6)}
+"""By preset."""
 LOOK = 64
 """Validators looked at in the first step of the sweep, four times as many in each further one: usually a few steps find enough."""
 
@@ -67,11 +77,8 @@ def withdraw(state: State, sweepers: Sweepers) -> Withdrawals:
     else:
         state.balances[who] -= amounts
         state.withdrawn[who] += amounts
-    step = (
-        int(who[-1]) + 1
-        if len(who) == MAX_WITHDRAWALS_PER_PAYLOAD
-        else state.next_withdrawal_validator + MAX_VALIDATORS_PER_WITHDRAWALS_SWEEP
-    )
+    limits = LIMITS[state.spec.preset_base]
+    step = int(who[-1]) + 1 if len(who) == limits.payload else state.next_withdrawal_validator + limits.sweep
     state.next_withdrawal_validator = step % len(state)
     first = state.next_withdrawal_index
     state.next_withdrawal_index += len(who)
@@ -80,12 +87,13 @@ def withdraw(state: State, sweepers: Sweepers) -> Withdrawals:
 
 def expected(state: State, sweepers: Sweepers) -> tuple[I64, I64, int]:
     """Validators and gwei of each withdrawal, and how many pending partial withdrawals are done with."""
+    limits = LIMITS[state.spec.preset_base]
     if not len(state.partials):
-        return *_sweep(state, state.balances, sweepers, MAX_WITHDRAWALS_PER_PAYLOAD), 0
+        return *_sweep(state, state.balances, sweepers, limits.payload), 0
     found: list[tuple[int, int]] = []
     processed, least = 0, state.spec.min_activation_balance
     for pending in state.partials:
-        if int(pending["withdrawable_epoch"]) > state.epoch or len(found) == state.spec.max_pending_partials_per_withdrawals_sweep:
+        if int(pending["withdrawable_epoch"]) > state.epoch or len(found) == limits.partials:
             break
         index = int(pending["validator_index"])
         spare = int(state.balances[index]) - sum(amount for at, amount in found if at == index) - least
@@ -95,14 +103,14 @@ def expected(state: State, sweepers: Sweepers) -> tuple[I64, I64, int]:
     partly = np.array(found, np.int64).reshape(-1, 2)
     balances = state.balances.copy()
     np.subtract.at(balances, partly[:, 0], partly[:, 1])
-    who, amounts = _sweep(state, balances, sweepers, MAX_WITHDRAWALS_PER_PAYLOAD - len(found))
+    who, amounts = _sweep(state, balances, sweepers, limits.payload - len(found))
     return np.concatenate([partly[:, 0], who]), np.concatenate([partly[:, 1], amounts]), processed
 
 
 def _sweep(state: State, balances: I64, sweepers: Sweepers, room: int) -> tuple[I64, I64]:
     hits: list[I64] = []
     count, at, look = len(state), state.next_withdrawal_validator, LOOK
-    left = min(count, MAX_VALIDATORS_PER_WITHDRAWALS_SWEEP)
+    left = min(count, LIMITS[state.spec.preset_base].sweep)
     while left > 0 and room > 0:
         end = min(at + look, count, at + left)
         found = _hits(state, balances, sweepers, slice(at, end))[:room]
