@@ -72,6 +72,7 @@ def evaluate(columns: StateColumns, root: Hash, owners: Owners, before: Streaks 
         finalized=Epoch(columns.finalized.epoch),
         leaking=finality.leaking,
         balances_at={protocol: by_group[protocol, ""].balance for protocol in groups.protocols},
+        foreign=owners.foreign,
     )
     return Evaluated(facts, _registry(columns, owners, complete), streaks)
 

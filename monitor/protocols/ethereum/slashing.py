@@ -127,7 +127,7 @@ class _Purses:
         # In the midpoint's own transition the votes are paid for first, and effective balances follow last.
         attestation += self.take(missed_vote_penalty(self._spec, self._effective, self._total))
         correlation = self.take(correlation_penalty(self._spec, self._effective, slashed, self._total))
-        self._follow()
+        self._follow(np.ones(len(epochs), np.bool_))
         return attestation + self._serve(np.full(len(epochs), after, np.uint64)), correlation
 
     def take(self, amounts: U64) -> U64:
@@ -149,9 +149,9 @@ class _Purses:
             steps = np.where(busy, np.minimum(until, left), np.uint64(0))
             paid += self.take(steps * penalty)
             left -= steps
-            self._follow()
+            self._follow(steps > 0)
 
-    def _follow(self) -> None:
-        """Effective balances fall when the balance is a quarter of an increment below (process_effective_balance_updates)."""
-        low = self._balance + self._margin < self._effective
+    def _follow(self, who: NDArray[np.bool_]) -> None:
+        """Effective balances of ``who`` fall where the balance is a quarter of an increment below (process_effective_balance_updates)."""
+        low = who & (self._balance + self._margin < self._effective)
         self._effective = np.where(low, self._balance - self._balance % self._increment, self._effective)
