@@ -15,6 +15,7 @@ from monitor.collectors.oracle import EVENTS as ORACLE_EVENTS
 from monitor.collectors.peg import Peg, PegSources, PegVenues
 from monitor.collectors.pointers import Pointers
 from monitor.collectors.queue import Queue, QueueHead
+from monitor.collectors.reports import RebaseLimit, ReportedBalance
 from monitor.collectors.roles import ContractStates, RoleEvents, RoleHolders
 from monitor.collectors.validators import validators
 from monitor.model import Collector, labels
@@ -38,6 +39,10 @@ def collectors(protocol: ProtocolSources, approved: Approved, allowance: int = A
         found += [Queue(protocol.name, protocol.queue), QueueHead(protocol.name, protocol.queue)]
     if protocol.accounting is not None:
         found.append(Accounting(protocol.name, protocol.accounting))
+        if protocol.accounting.limit_reads():
+            found.append(RebaseLimit(protocol.name, protocol.accounting))
+        if protocol.accounting.claim_reads():
+            found.append(ReportedBalance(protocol.name, protocol.accounting))
         events = RebaseEvents(protocol.accounting)
         found.append(LogEvents("accounting_events", ACCOUNTING_EVENTS, labels(protocol=protocol.name), events))
     if protocol.peg is not None:

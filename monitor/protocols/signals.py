@@ -160,7 +160,10 @@ class AccountingReading:
 
 @dataclass(frozen=True, slots=True)
 class Rebase:
-    """A report's effect. ``reported_at``: its reference time; ``elapsed``: seconds since the report before."""
+    """A report's effect. ``reported_at``: its reference time; ``elapsed``: seconds since the report before.
+
+    ``internal``: ether and shares that are the protocol's own after the report, None when it does not tell.
+    """
 
     reported_at: int
     elapsed: int
@@ -170,15 +173,30 @@ class Rebase:
     post_ether: int
     fee_shares: int
     log: Log
+    internal: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the last report says about validators: ``balance`` in wei, the sum of their balances at the end of ``ref_slot``."""
+
+    ref_slot: int
+    balance: int
 
 
 class AccountingSource(Protocol):
+    """``limit``: the largest growth of the share rate by one report. What cannot be had with a deployment has no reads."""
+
     @property
     def watches(self) -> frozenset[Address]: ...
 
     def reads(self) -> Sequence[Read]: ...
     def reading(self, snapshot: Snapshot) -> AccountingReading: ...
     def rebases(self, snapshot: Snapshot) -> Sequence[Rebase]: ...
+    def limit_reads(self) -> Sequence[Read]: ...
+    def limit(self, snapshot: Snapshot) -> Fraction: ...
+    def claim_reads(self) -> Sequence[Read]: ...
+    def claim(self, snapshot: Snapshot) -> Claim: ...
 
 
 @dataclass(frozen=True, slots=True)

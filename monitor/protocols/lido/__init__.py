@@ -27,6 +27,8 @@ _WISHES: Mapping[str, str] = {
     "withdrawal_vault": "queue: the withdrawal vault's part of the available ether",
     "el_rewards_vault": "queue: the execution-layer rewards vault's part of the available ether",
     "wsteth": "accounting: the wrapped token's rate",
+    "accounting_oracle": "accounting: the reported balance against the beacon chain",
+    "oracle_report_sanity_checker": "accounting: the limit of a rebase",
     "lido_locator": "roles: the address book's pointers",
 }
 _URGENT_GROUPS = ("core", "oracle")
@@ -74,7 +76,8 @@ def _oracles(deployment: Deployment) -> tuple[LidoOracle, ...]:
 def _accounting(deployment: Deployment) -> LidoAccounting | None:
     if not deployment.has(*_NEEDS["accounting"]):
         return None
-    return LidoAccounting(deployment["lido"], deployment["wsteth"] if deployment.has("wsteth") else None)
+    others = (deployment[n] if deployment.has(n) else None for n in ("wsteth", "accounting_oracle", "oracle_report_sanity_checker"))
+    return LidoAccounting(deployment["lido"], *others)
 
 
 def _keys(deployment: Deployment) -> LidoKeys | None:

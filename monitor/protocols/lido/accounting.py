@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from monitor.model import Address, Log, Read, Snapshot
+from monitor.model import Address, Failed, Log, Read, Snapshot, Unanswered
 from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function
-from monitor.protocols.signals import AccountingReading, Rebase
+from monitor.protocols.signals import AccountingReading, Claim, Rebase
 
 POOLED = Function.parse("function getTotalPooledEther() view returns (uint256)")
 SHARES = Function.parse("function getTotalShares() view returns (uint256)")
@@ -23,15 +24,27 @@ REBASED = EventType.parse(
     "event TokenRebased(uint256 indexed reportTimestamp, uint256 timeElapsed, uint256 preTotalShares, uint256 preTotalEther, "
     "uint256 postTotalShares, uint256 postTotalEther, uint256 sharesMintedAsFees)"
 )
+INTERNAL = EventType.parse(
+    "event InternalShareRateUpdated(uint256 indexed reportTimestamp, uint256 postInternalShares, uint256 postInternalEther, uint256 sharesMintedAsFees)"
+)
+LIMIT = Function.parse("function getMaxPositiveTokenRebase() view returns (uint256)")
+LIMIT_PRECISION = 10**9
+"""OracleReportSanityChecker counts the limit in billionths."""
+REPORTED_SLOT = Function.parse("function getLastProcessingRefSlot() view returns (uint256)")
 _TOTALS = (POOLED, SHARES, EXTERNAL_SHARES, SUPPLY, BUFFERED, BALANCES)
 
 
 @dataclass(frozen=True)
 class LidoAccounting:
-    """``wrapped`` is wstETH, None when the deployment has none (then one identity fewer)."""
+    """``wrapped`` is wstETH, ``oracle`` the AccountingOracle, ``checker`` the OracleReportSanityChecker.
+
+    None when the deployment has none: then there is one identity fewer, no reference slot of the balances, no limit of a rebase.
+    """
 
     token: Contract
     wrapped: Contract | None
+    oracle: Contract | None = None
+    checker: Contract | None = None
 
     @property
     def watches(self) -> frozenset[Address]:
@@ -59,10 +72,41 @@ class LidoAccounting:
 
     def rebases(self, snapshot: Snapshot) -> Sequence[Rebase]:
         """In chain order. Raises Unanswered when the logs are not agreed."""
-        return [_rebase(s.values, s.log) for s in Events((self.token, REBASED)).scan(snapshot.logs_of(self.token.address))]
+        seen = Events((self.token, REBASED), (self.token, INTERNAL)).scan(snapshot.logs_of(self.token.address))
+        internal = {
+            (s.log.block.hash, s.log.tx, s.values["reportTimestamp"]): (s.values["postInternalEther"], s.values["postInternalShares"])
+            for s in seen
+            if s.event is INTERNAL
+        }
+        return [
+            _rebase(s.values, s.log, internal.get((s.log.block.hash, s.log.tx, s.values["reportTimestamp"])))
+            for s in seen
+            if s.event is REBASED
+        ]
+
+    # ------------------------------------------------------------ what bounds a report, and what it claims
+
+    def limit_reads(self) -> Sequence[Read]:
+        return [self.checker.read(LIMIT)] if self.checker else []
+
+    def limit(self, snapshot: Snapshot) -> Fraction:
+        """Raises Unanswered."""
+        if self.checker is None:
+            raise Unanswered("limit of a rebase", Failed("the deployment has no oracle_report_sanity_checker"))
+        return Fraction(self.checker.ask(snapshot, LIMIT), LIMIT_PRECISION)
+
+    def claim_reads(self) -> Sequence[Read]:
+        return [self.token.read(BALANCES), self.oracle.read(REPORTED_SLOT)] if self.oracle else []
+
+    def claim(self, snapshot: Snapshot) -> Claim:
+        """Raises Unanswered. Both change in the transaction of a report alone, so at the end of any block they belong together."""
+        if self.oracle is None:
+            raise Unanswered("reference slot", Failed("the deployment has no accounting_oracle"))
+        validators, _, _, _ = self.token.ask(snapshot, BALANCES)
+        return Claim(self.oracle.ask(snapshot, REPORTED_SLOT), validators)
 
 
-def _rebase(values: Mapping[str, int], log: Log) -> Rebase:
+def _rebase(values: Mapping[str, int], log: Log, internal: tuple[int, int] | None) -> Rebase:
     return Rebase(
         values["reportTimestamp"],
         values["timeElapsed"],
@@ -72,4 +116,5 @@ def _rebase(values: Mapping[str, int], log: Log) -> Rebase:
         values["postTotalEther"],
         values["sharesMintedAsFees"],
         log,
+        internal,
     )
