@@ -22,6 +22,9 @@ def _fill(samples: Samples, facts: EpochFacts, owner: str) -> None:
             _put_participation(samples, group, operator)
             _put_offline(samples, group, operator)
             _put_rewards(samples, group, operator)
+    for (protocol, operator), count in facts.foreign.items():
+        if protocol == owner:
+            samples.put("validators_foreign_credentials", count, operator=operator)
     if owner == NETWORK:
         samples.put("validators_epoch", facts.epoch)
 

@@ -124,6 +124,13 @@ def test_a_validator_beyond_the_known_keys_is_nobodys_yet() -> None:
     assert (facts.groups["lido", ""].active, facts.groups["ethereum", ""].active) == (1, 2)
 
 
+def test_foreign_keys_are_told_and_counted_nowhere_else() -> None:
+    whose = replace(owners(0, -1), foreign={("lido", "a"): 1})
+    facts = judged(columns_of(state_of(Validator(), Validator())), whose).facts
+    assert facts.foreign == {("lido", "a"): 1}
+    assert (facts.groups["lido", "a"].active, facts.groups["lido", ""].active) == (1, 1)
+
+
 def test_more_owners_than_validators_does_no_harm() -> None:
     """After a reorganisation the registry may be shorter than what was looked up."""
     assert judged(columns_of(state_of(Validator())), owners(0, 1, 1)).facts.groups["lido", "b"].active == 0
