@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.chain.beacon.client import AgreedState, BeaconUnanswered
-from monitor.chain.beacon.download import BLOCK, Sheets, Strand, joined
+from monitor.chain.beacon.download import Sheets, Strand, joined
 from monitor.chain.beacon.ssz import BadState
 from tests.chain.beacon_server import Block, FarNode, cut, hang, sends, state_bytes, status, trickle
 from tests.chain.test_beacon_client import Watcher, watch
@@ -32,12 +31,13 @@ Ready = Callable[..., Any]
 async def ready(watch: Any) -> AsyncIterator[Ready]:
     """``await ready(**network)``: three nodes at slot 30, followed; slots 22 and 23 are empty."""
 
-    async def make(n: int = 3, **network: Any) -> Watcher:
+    async def make(n: int = 3, spec: dict[str, str] | None = None, **network: Any) -> Watcher:
         watcher: Watcher = await watch(n=n, blocks=21, **network)
         for slot in range(24, 31):
             watcher.script.mine(slot)
         for node in watcher.nodes:
             node.head = watcher.script.tip
+            node.spec |= spec or {}
         await watcher.start()
         await watcher.at(30)
         await watcher.until(lambda: all(h.up and h.head == 30 for h in watcher.beacon.health()))
@@ -129,7 +129,6 @@ def another_chain(found: Block, slot: int) -> bytearray:
 
 BODY = bytes(5000)
 FAULTS = {
-    "hangs": (hang, "timeout", "no answer within 1 s"),
     "404": (status(404), "not_found", "HTTP 404"),
     "503 timed out": (status(503, "request timed out"), "http", "HTTP 503"),
     "206": (status(206), "syncing", "syncing"),
@@ -144,30 +143,28 @@ FAULTS = {
     "another slot": (another_slot, "wrong_state", "of slot 22, not 23"),
     "another branch": (another_block, "wrong_state", "that is not 0x"),
     "another chain": (another_chain, "wrong_state", "another chain"),
+    "hangs": (hang, "timeout", "no answer within 1.5 s"),  # last: it is not asked again for a while
 }
 
 
 @pytest.mark.parametrize("how", ["majority", "one"])
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_one_node_that_cannot_serve_it_delays_nothing(ready: Ready, fault: str, how: str) -> None:
-    watcher = await ready(beacon_states=how, beacon_state_seconds=1.0, max_state_bytes=2_000_000)
-    what, kind, words = FAULTS[fault]
+async def test_one_node_that_cannot_serve_it_stops_nothing(ready: Ready, how: str) -> None:
+    watcher = await ready(beacon_states=how, beacon_state_seconds=1.5, max_state_bytes=2_000_000)
     first = watcher.nodes[0]
-    if what in (another_slot, another_block, another_chain):
-        first.state = what  # type: ignore[assignment]
-    else:
-        first.fault["states"] = what  # type: ignore[assignment]
-    started = time.monotonic()
-    assert (await ask(watcher)).columns.slot == 23
-    if how == "majority":
-        assert time.monotonic() - started < 0.9
-    await watcher.until(lambda: watcher.health("one").errors.get(kind, 0) == 1)
-    assert words in watcher.health("one").note
-    first.fault.clear()
-
-
-def test_the_sample_has_the_fork_that_is_expected() -> None:
-    assert len(state_bytes(Block(1, 1, "0x" + "00" * 32, bytes(32), bytes(32)), 1)) > 5000  # type: ignore[arg-type]
+    for name, (what, kind, words) in FAULTS.items():
+        before = watcher.health("one").errors.get(kind, 0)
+        if what in (another_slot, another_block, another_chain):
+            first.state = what  # type: ignore[assignment]
+        else:
+            first.fault["states"] = what  # type: ignore[assignment]
+        started = time.monotonic()
+        assert (await ask(watcher)).columns.slot == 23, name
+        if how == "majority":
+            assert time.monotonic() - started < 1.4, f"{name} was waited for"
+        await watcher.until(lambda kind=kind, before=before: watcher.health("one").errors.get(kind, 0) == before + 1)  # type: ignore[misc]
+        assert words in watcher.health("one").note, name
+        first.fault.clear()
+    assert len(watcher.heads) >= 1
 
 
 @pytest.mark.parametrize("what", ["cut", "endless", "slow"])
@@ -272,7 +269,7 @@ async def test_states_are_asked_for_one_at_a_time(ready: Ready) -> None:
 
 async def test_a_large_state_from_three_nodes_never_stops_the_event_loop(ready: Ready, tmp_path: Path) -> None:
     """100,000 validators, 16.6 MB: served by processes of their own, so that what stops the loop is ours alone."""
-    watcher = await ready(beacon_preset="mainnet", beacon_state_seconds=30.0)
+    watcher = await ready(spec={"PRESET_BASE": "mainnet", "SLOTS_PER_EPOCH": "32"}, beacon_preset="mainnet", beacon_state_seconds=30.0)
     data = bytes(state_bytes(block(watcher), 23, 100_000))
     file = tmp_path / "state"
     file.write_bytes(data)
@@ -309,19 +306,13 @@ async def _longest_lag() -> float:
 # ---------------------------------------------------------------- sheets
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3 * BLOCK // 2)), max_size=12),
-    st.integers(0, 3 * BLOCK),
-    st.sampled_from([0, 1, 2]),
-)
-def test_equal_bytes_are_held_once_and_different_ones_come_out_as_they_were_sent(
-    steps: list[tuple[int, int]], place: int, false: int
-) -> None:
-    right = os.urandom(64) * (3 * BLOCK // 64) + b"end"
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 100)), max_size=12), st.integers(0, 192), st.sampled_from([0, 1, 2]))
+def test_equal_bytes_are_held_once_and_different_ones_come_out_as_sent(steps: list[tuple[int, int]], place: int, false: int) -> None:
+    right = bytes(range(192)) + b"end"
     wrong = bytearray(right)
     wrong[place] ^= 255
     sent = {n: bytes(wrong) if n == false else right for n in range(3)}
-    sheets = Sheets()
+    sheets = Sheets(block=64)
     strands = [Strand(sheets) for _ in range(3)]
     at = [0, 0, 0]
     for who, size in [*steps, *((n, len(right)) for n in range(3))]:
@@ -330,7 +321,7 @@ def test_equal_bytes_are_held_once_and_different_ones_come_out_as_they_were_sent
     digests = [strand.end() for strand in strands]
     assert [d == digests[false] for d in digests] == [n == false for n in range(3)]
     held = {id(b): len(b) for strand in strands if strand.sheet for b in strand.sheet.blocks}
-    assert sum(held.values()) <= len(right) + 4 * BLOCK, "one state, and one more from the block that differs"
+    assert sum(held.values()) <= len(right) + len(right) - 64 * (place // 64), "one state, and one more from the block that differs"
     honest = next(n for n in range(3) if n != false)
     sheet = strands[honest].sheet
     assert sheet is not None and bytes(joined(sheet, digests[honest].size)) == right

@@ -44,6 +44,7 @@ class Strand:
 
     def __init__(self, sheets: Sheets) -> None:
         self._sheets: Sheets | None = sheets
+        self._block = sheets.block
         self._hash = hashlib.sha256()
         self._pending = bytearray()
         self._at = 0
@@ -58,11 +59,11 @@ class Strand:
             self.first += chunk[: FIRST - len(self.first)]
         self.size += len(chunk)
         self._pending += chunk
-        if len(self._pending) < BLOCK:
+        if len(self._pending) < self._block:
             return False
-        while len(self._pending) >= BLOCK:
-            self._lay(bytes(memoryview(self._pending)[:BLOCK]))
-            del self._pending[:BLOCK]
+        while len(self._pending) >= self._block:
+            self._lay(bytes(memoryview(self._pending)[: self._block]))
+            del self._pending[: self._block]
         return True
 
     def end(self) -> Digest:
@@ -86,7 +87,8 @@ class Strand:
 class Sheets:
     """All different states that are being sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = BLOCK) -> None:
+        self.block = block
         self.first = Sheet()
         self._all = [self.first]
 

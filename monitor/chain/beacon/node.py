@@ -7,12 +7,14 @@ the node does not spend seconds to save little.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -87,7 +89,11 @@ class BeaconNode:
         self._base = urlsplit(settings.http)
         headers = {"accept-encoding": "identity", **{k: v.get_secret_value() for k, v in settings.headers.items()}}
         self._client = httpx.AsyncClient(
-            headers=headers, trust_env=False, timeout=network.beacon_request_seconds, limits=httpx.Limits(max_keepalive_connections=4)
+            headers=headers,
+            trust_env=False,
+            verify=_trust(),
+            timeout=network.beacon_request_seconds,
+            limits=httpx.Limits(max_keepalive_connections=4),
         )
 
     async def close(self) -> None:
@@ -287,6 +293,12 @@ class BeaconNode:
         if self.syncing is not None and self.syncing.el_offline:
             notes.append("its execution client is offline")
         return "; ".join(notes)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that are trusted, read once for all nodes."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _parsed(body: bytes, read: Callable[[Any], T]) -> T:
