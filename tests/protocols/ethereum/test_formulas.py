@@ -18,11 +18,13 @@ from tests.protocols.ethereum.restated import State, Validator
 from tests.protocols.ethereum.states import ETHER, columns_of, lively, states
 
 
+@settings(max_examples=60)
 @given(states())
 def test_statuses(state: State) -> None:
     assert [STATUSES[code] for code in statuses(columns_of(state))] == [restated.status(v, state.epoch) for v in state.validators]
 
 
+@settings(max_examples=60)
 @given(states())
 def test_justification_finality_and_leak(state: State) -> None:
     columns, after = columns_of(state), lively(state)
@@ -36,7 +38,7 @@ def test_justification_finality_and_leak(state: State) -> None:
     assert found.leaking == restated.leaking(after)
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(states())
 def test_attestation_deltas(state: State) -> None:
     columns, after = columns_of(state), lively(state)
@@ -51,6 +53,7 @@ def test_attestation_deltas(state: State) -> None:
     assert deltas.ideal.tolist() == restated.ideal(after)
 
 
+@settings(max_examples=60)
 @given(states())
 def test_the_roll(state: State) -> None:
     columns, epoch = columns_of(state), state.epoch

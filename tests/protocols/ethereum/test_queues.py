@@ -42,7 +42,7 @@ def simulated_entry(state: State, churn: int, finalized: int, gwei: int) -> int:
         finalized = max(finalized, state.epoch - 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.integers(0, 60), st.integers(0, 2**32), st.sampled_from([128, 256]), st.integers(0, 4), st.sampled_from([1, 32, 2048]))
 @example(33, 5, 128, 0, 32)
 def test_an_entry_waits_as_the_rules_say(count: int, seed: int, churn: int, behind: int, ether: int) -> None:
@@ -120,6 +120,7 @@ def test_an_empty_exit_queue_is_through_after_the_look_ahead() -> None:
     assert exits.wait_seconds == ((EPOCH + 5) * 32 - SLOT) * 12
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 300), st.integers(0, 256))
 def test_an_exit_waits_behind_those_before_it(ahead: int, left: int) -> None:
     state = quiet(earliest_exit_epoch=EPOCH + ahead, exit_balance_to_consume=left * ETHER)
