@@ -12,7 +12,7 @@ from typing import Any
 from monitor.devnet import reports
 from monitor.devnet.deploy import LIDO_APP_ID, MODULES, VALIDATOR, role
 from monitor.devnet.transactions import Receipt, Transaction, ether
-from monitor.devnet.world import World
+from monitor.devnet.world import EL_REWARDS_A_DAY, World
 
 MAX_REQUEST = 1000 * 10**18
 """Largest withdrawal request: bigger ones are split into several ids."""
@@ -131,11 +131,14 @@ def warp_to_next_frame(world: World, seconds_after: int = 0) -> int:
 def heartbeat(world: World) -> list[Receipt]:
     """Do the frame's report if it is due and was not delivered; validators exit for what the queue lacks. Else do nothing.
 
-    A healthy oracle waits until the reference epoch is finalized, so a report is due a while after the reference slot.
+    A healthy oracle waits until the reference epoch is finalized, so a report is due a while after the reference slot. Where a
+    consensus layer runs beside, its validators do not exit by our word: the queue is paid from what is there.
     """
     ref_slot, _ = world["hash_consensus_ao"].read("getCurrentFrame")
     if reports.reported(world) or world.now() < world.time_of(ref_slot) + reports.FINALIZATION_DELAY:
         return []
+    if world.cl_balance is not None:
+        return reports.report(world)
     owed = world["withdrawal_queue"].read("unfinalizedStETH")
     lacking = owed - world["lido"].read("getWithdrawalsReserve") - world.balance(world["withdrawal_vault"].address)
     return reports.report(world, exits=exit_validators(world, lacking) if lacking > 0 else 0)
@@ -146,6 +149,46 @@ def live_through(world: World, frames: int) -> None:
     for _ in range(frames):
         warp_to_next_frame(world, reports.FINALIZATION_DELAY + 60)
         heartbeat(world)
+
+
+# ---------------------------------------------------------------- reports that move the share rate
+
+
+def negative_rebase(world: World, fraction: float = 0.001) -> list[Receipt]:
+    """The next frame's report lowers the share rate by a fraction (all that came into the vaults is lost with it, so that nothing makes
+    up for it). Mainnet's checks refuse a loss of more than 3.6 % of validators' balances, and so do the stand-ins."""
+    _next_frame(world)
+    incoming = sum(world.balance(world[name].address) for name in ("withdrawal_vault", "el_rewards_vault"))
+    return reports.report(world, cl_change=-int(_own_ether(world) * fraction) - incoming, finalize=False)
+
+
+def clamped_rebase(world: World, times: float = 1.5) -> list[Receipt]:
+    """So many times what one report may bring lies in the execution rewards vault: the next frame's report is cut to the limit, and
+    the rest stays for later ones."""
+    limit = world["oracle_report_sanity_checker"].read("getMaxPositiveTokenRebase")
+    world.anvil.set_balance(world["el_rewards_vault"].address, int(_own_ether(world) * limit / 10**9 * times))
+    _next_frame(world)
+    return reports.report(world)
+
+
+def normal_rebase(world: World) -> list[Receipt]:
+    """Back to normal after one of these: a day's execution rewards in the vault, and the next frame's report as ever."""
+    world.anvil.set_balance(world["el_rewards_vault"].address, EL_REWARDS_A_DAY)
+    _next_frame(world)
+    return reports.report(world)
+
+
+def _next_frame(world: World) -> None:
+    """To where the next report is due; stays in a frame that waits for its report already."""
+    if reports.reported(world):
+        warp_to_next_frame(world, reports.FINALIZATION_DELAY + 60)
+
+
+def _own_ether(world: World) -> int:
+    """The ether that the share rate rests on, without that of external shares."""
+    lido = world["lido"]
+    validators, pending, deposited, _ = lido.read("getBalanceStats")
+    return int(lido.read("getBufferedEther") + validators + pending + deposited)
 
 
 # ---------------------------------------------------------------- half reports

@@ -121,7 +121,7 @@ _ORDER = (
     ("accounting.implementation", "Accounting"), ("accounting", "OssifiableProxy"),
     ("burner.implementation", "Burner"), ("burner", "OssifiableProxy"),
     ("accounting_oracle.implementation", "AccountingOracle"), ("accounting_oracle", "OssifiableProxy"),
-    ("hash_consensus_ao", "HashConsensus"),
+    ("hash_consensus_ao", "HashConsensus"), ("oracle_report_sanity_checker", "OracleReportSanityChecker"),
     ("withdrawal_vault.implementation", "WithdrawalVault"), ("withdrawal_vault", "WithdrawalsManagerProxy"),
     ("el_rewards_vault", "ELRewardsVault"),
     ("staking_router.implementation", "StakingRouter"), ("staking_router", "OssifiableProxy"),
@@ -182,6 +182,7 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
     config = (
         place["accounting_oracle"], place["el_rewards_vault"], place["lido"], place["burner"], place["staking_router"], agent,
         place["withdrawal_queue"], place["withdrawal_vault"], place["accounting"], place["wsteth"], address_of("vault_hub"),
+        place["oracle_report_sanity_checker"],
     )  # fmt: skip
     chain = (SLOTS_PER_EPOCH, SECONDS_PER_SLOT, genesis)
     frame = (INITIAL_EPOCH, EPOCHS_PER_FRAME, FAST_LANE_SLOTS)
@@ -202,6 +203,7 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
         "accounting_oracle.implementation": (locator, SECONDS_PER_SLOT, genesis),
         "accounting_oracle": proxy("accounting_oracle", oracle),
         "staking_router": proxy("staking_router", router),
+        "oracle_report_sanity_checker": (agent,),
         "hash_consensus_ao": (chain, frame, agent, place["accounting_oracle"]),
         "withdrawal_vault": (place["withdrawal_vault.implementation"], agent),
         "vault": (place["wsteth"], address_of("governance")),

@@ -20,6 +20,7 @@ CL_APR = 0.03
 """Growth of validators' balances a year."""
 REQUEST_MARGIN = 7680
 """Requests younger than this at the reference slot wait for the next report, in seconds."""
+DEPOSIT = 32 * 10**18
 CONTRACT_VERSION = 5
 FINALIZATION_DELAY = 768
 """A healthy oracle reports when the reference epoch is finalized: two epochs after the reference slot, in seconds."""
@@ -75,6 +76,9 @@ def build(
     ``cl_change``: wei by which validators' balances changed (rewards at 3 % a year unless given; may be negative). ``exits``:
     wei that left validators for the withdrawal vault since the last report (see ``actions.exit_validators``).
     ``finalize``: pay requests, oldest first, as far as the ether reaches.
+
+    With a consensus layer (``world.cl_balance``) balances are what it has at the reference slot; ``cl_change`` is a lie on top of
+    it, and ``exits`` are already in it.
     """
     lido, oracle = world["lido"], world["accounting_oracle"]
     ref_slot, timestamp = oracle.read("getCurrentFrame")
@@ -82,13 +86,18 @@ def build(
     validators, pending, _, deposited = lido.read("getBalanceStats")
     elapsed = (ref_slot - previous) * world.deployment.seconds_per_slot
     principal = validators + pending + deposited
-    change = int(principal * CL_APR * elapsed / YEAR) if cl_change is None else cl_change
+    counted = None if world.cl_balance is None else world.cl_balance(ref_slot)
+    if counted is None:
+        change = int(principal * CL_APR * elapsed / YEAR) if cl_change is None else cl_change
+        balances, waiting = principal + change - exits, 0
+    else:
+        balances, waiting = counted * GWEI + (cl_change or 0), _pending(counted * GWEI - validators, pending + deposited)
     chunks = extra_data(exited, items_a_chunk)
     draft = Report(
         consensus_version=oracle.read("getConsensusVersion"),
         ref_slot=ref_slot,
-        validators_gwei=(principal + change - exits) // GWEI,
-        pending_gwei=0,
+        validators_gwei=balances // GWEI,
+        pending_gwei=waiting // GWEI,
         withdrawal_vault=world.balance(world["withdrawal_vault"].address),
         el_rewards_vault=world.balance(world["el_rewards_vault"].address),
         batches=(),
@@ -103,6 +112,12 @@ def build(
         return draft
     budget = lido.read("getWithdrawalsReserve") + update["withdrawalsVaultTransfer"] + update["elRewardsVaultTransfer"]
     return replace(draft, batches=finalizable(world, budget, draft.share_rate, timestamp - REQUEST_MARGIN))
+
+
+def _pending(grown: int, deposited: int) -> int:
+    """Wei of deposits that no validator has yet: growth is rewards (less than half a deposit) and whole deposits of 32 ether."""
+    appeared = (grown + DEPOSIT // 2) // DEPOSIT * DEPOSIT
+    return deposited - min(max(appeared, 0), deposited)
 
 
 def finalizable(world: World, budget: int, share_rate: int, newest: int) -> tuple[int, ...]:

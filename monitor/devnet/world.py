@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +54,10 @@ class World:
         self.compiled = compiled
         self.block_time = block_time
         """Seconds between blocks; 0 when each transaction makes its block at once."""
+        self.cl_balance: Callable[[int], int | None] | None = None
+        """Gwei that Lido's validators hold at the end of a slot, by a consensus layer that runs beside: then reports say just that.
+
+        It gives None for a slot that it does not know any more. Without one, reports make rewards up."""
 
     @classmethod
     def start(cls, *, block_time: int = 1, port: int = 0, staked: Mapping[str, int] | None = None) -> Self:

@@ -24,6 +24,7 @@ STAND_INS = {
     "withdrawal_vault": ("WithdrawalVault", "WithdrawalsManagerProxy"),
     "el_rewards_vault": ("ELRewardsVault",),
     "lido_locator": ("LidoLocator", "OssifiableProxy"),
+    "oracle_report_sanity_checker": ("OracleReportSanityChecker",),
     "agent": ("Agent",),
     "kernel": ("Kernel",),
     "staking_router": ("StakingRouter", "OssifiableProxy"),
@@ -68,6 +69,17 @@ NOT_ON_THE_DEVNET = {
     "lido_locator": {
         "validatorsExitBusOracle", "oracleDaemonConfig", "depositSecurityModule", "triggerableWithdrawalsGateway", "vaultFactory",
         "validatorExitDelayVerifier", "consolidationGateway", "topUpGateway", "lazyOracle", "operatorGrid", "predepositGuarantee",
+    },
+    # One limit can be changed; the checks of a report are inside Accounting.
+    "oracle_report_sanity_checker": {
+        "getOracleReportLimits", "secondOpinionOracle", "lastReportTimestamp", "lastVaultBalanceAfterTransfer",
+        "getReportDataCount", "reportData", "isPostMigrationFirstReportDone", "NegativeCLRebaseAccepted",
+        "NegativeCLRebaseConfirmed", "SecondOpinionOracleChanged", "BaselineSnapshotMigrated", "AnnualBalanceIncreaseBPLimitSet",
+        "AppearedEthAmountPerDayLimitSet", "CLBalanceOraclesErrorUpperBPLimitSet", "ConsolidationEthAmountPerDayLimitSet",
+        "ExitedEthAmountPerDayLimitSet", "ExitedValidatorEthAmountLimitSet", "ExternalPendingBalanceCapEthSet",
+        "MaxBalanceExitRequestedPerReportInEthSet", "MaxCLBalanceDecreaseBPSet", "MaxEffectiveBalanceWeightWCType01Set",
+        "MaxEffectiveBalanceWeightWCType02Set", "MaxItemsPerExtraDataTransactionSet", "MaxNodeOperatorsPerExtraDataItemSet",
+        "RequestTimestampMarginSet", "SimulatedShareRateDeviationBPLimitSet",
     },
     "agent": {"SafeExecute", "SetDesignatedSigner", "PresignHash", "VaultTransfer", "VaultDeposit"},
 }  # fmt: skip
@@ -122,7 +134,7 @@ def test_nothing_that_mainnet_has_is_missing_but_what_is_named(compiled: Artifac
 
 
 def test_errors_have_mainnets_selectors(compiled: Artifacts) -> None:
-    place = {"oracle_report_sanity_checker": ("RebaseMath", "Accounting")}
+    place = {"oracle_report_sanity_checker": ("RebaseMath", "Accounting", "OracleReportSanityChecker")}
     compared = 0
     for item in DATA["errors"]:
         known = {

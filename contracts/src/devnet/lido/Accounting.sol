@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Collection, IBurner, ILido, ILocator, IWithdrawalQueue, Rebase, ReportValues} from "./Interfaces.sol";
+import {
+    Collection,
+    IBurner,
+    ILido,
+    ILocator,
+    ISanityChecker,
+    IWithdrawalQueue,
+    Rebase,
+    ReportValues
+} from "./Interfaces.sol";
 import {RebaseMath} from "./RebaseMath.sol";
 
 /// @notice Applies an oracle report: new balances, vaults collected, requests finalized, shares burnt, fees minted, in
@@ -39,6 +48,7 @@ contract Accounting {
         uint256 internalShares;
         uint256 externalShares;
         uint256 burnRequested;
+        uint256 limit;
     }
 
     uint256 private constant FEE_BP = 1_000;
@@ -84,12 +94,13 @@ contract Accounting {
         }
         uint256 postCl = report.clValidatorsBalance + report.clPendingBalance;
         uint256 current = pre.internalEther + postCl - u.principalClBalance;
-        u.withdrawalsVaultTransfer = RebaseMath.room(pre.internalEther, current, report.withdrawalVaultBalance);
+        u.withdrawalsVaultTransfer =
+            RebaseMath.room(pre.limit, pre.internalEther, current, report.withdrawalVaultBalance);
         current += u.withdrawalsVaultTransfer;
-        u.elRewardsVaultTransfer = RebaseMath.room(pre.internalEther, current, report.elRewardsVaultBalance);
+        u.elRewardsVaultTransfer = RebaseMath.room(pre.limit, pre.internalEther, current, report.elRewardsVaultBalance);
         current = current + u.elRewardsVaultTransfer - u.etherToFinalizeWQ;
         u.totalSharesToBurn = RebaseMath.burnable(
-            pre.internalEther, pre.internalShares, current, pre.burnRequested + u.sharesToFinalizeWQ
+            pre.limit, pre.internalEther, pre.internalShares, current, pre.burnRequested + u.sharesToFinalizeWQ
         );
         u.sharesToBurnForWithdrawals =
             u.totalSharesToBurn > pre.burnRequested ? u.totalSharesToBurn - pre.burnRequested : 0;
@@ -111,6 +122,7 @@ contract Accounting {
         pre.internalEther = lido.getBufferedEther() + validators + pending + deposited;
         (uint256 cover, uint256 nonCover) = IBurner(_locator.burner()).getSharesRequestedToBurn();
         pre.burnRequested = cover + nonCover;
+        pre.limit = ISanityChecker(_locator.oracleReportSanityChecker()).getMaxPositiveTokenRebase();
     }
 
     /// @dev No fee when the consensus layer lost, even if the execution layer earned. The fee is taken from the rewards

@@ -26,6 +26,11 @@ interface ILocator {
     function treasury() external view returns (address);
     function vaultHub() external view returns (address);
     function wstETH() external view returns (address);
+    function oracleReportSanityChecker() external view returns (address);
+}
+
+interface ISanityChecker {
+    function getMaxPositiveTokenRebase() external view returns (uint256);
 }
 
 interface ILido {

@@ -15,6 +15,7 @@ contract LidoLocator {
         address accounting;
         address wstETH;
         address vaultHub;
+        address oracleReportSanityChecker;
     }
 
     address public immutable accountingOracle;
@@ -28,6 +29,7 @@ contract LidoLocator {
     address public immutable accounting;
     address public immutable wstETH;
     address public immutable vaultHub;
+    address public immutable oracleReportSanityChecker;
 
     constructor(Config memory config) {
         accountingOracle = config.accountingOracle;
@@ -41,11 +43,7 @@ contract LidoLocator {
         accounting = config.accounting;
         wstETH = config.wstETH;
         vaultHub = config.vaultHub;
-    }
-
-    /// @dev No such contract is on the devnet: its checks are inside Accounting.
-    function oracleReportSanityChecker() public pure returns (address) {
-        return address(0);
+        oracleReportSanityChecker = config.oracleReportSanityChecker;
     }
 
     /// @dev Nobody listens to rebases on the devnet.
@@ -60,7 +58,7 @@ contract LidoLocator {
     {
         return (
             accountingOracle,
-            oracleReportSanityChecker(),
+            oracleReportSanityChecker,
             burner,
             withdrawalQueue,
             postTokenRebaseReceiver(),
@@ -70,6 +68,6 @@ contract LidoLocator {
     }
 
     function coreComponents() external view returns (address, address, address, address, address, address) {
-        return (elRewardsVault, oracleReportSanityChecker(), stakingRouter, treasury, withdrawalQueue, withdrawalVault);
+        return (elRewardsVault, oracleReportSanityChecker, stakingRouter, treasury, withdrawalQueue, withdrawalVault);
     }
 }

@@ -6,7 +6,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @notice What a report may change at most. The growth of the share rate in one report is capped; what is over the cap
 /// stays in the vaults and in the burner for later reports.
 library RebaseMath {
-    /// 0.075 % with 1e9 precision, as on mainnet.
+    /// 0.075 % with 1e9 precision, as on mainnet: what the sanity checker begins with.
     uint256 internal constant MAX_POSITIVE_REBASE = 750_000;
     uint256 internal constant PRECISION = 1e9;
     uint256 internal constant MAX_CL_DECREASE_BP = 360;
@@ -21,20 +21,18 @@ library RebaseMath {
     error IncorrectELRewardsVaultBalance(uint256 actual);
 
     /// @return how much of `offered` may flow in before the pool reaches the cap.
-    function room(uint256 preEther, uint256 current, uint256 offered) internal pure returns (uint256) {
-        uint256 cap = preEther + Math.mulDiv(preEther, MAX_POSITIVE_REBASE, PRECISION);
+    function room(uint256 limit, uint256 preEther, uint256 current, uint256 offered) internal pure returns (uint256) {
+        uint256 cap = preEther + Math.mulDiv(preEther, limit, PRECISION);
         return current >= cap ? 0 : Math.min(offered, cap - current);
     }
 
     /// @return how many shares may be burnt so that ether / shares stays at or below the cap.
-    function burnable(uint256 preEther, uint256 preShares, uint256 ether_, uint256 offered)
+    function burnable(uint256 limit, uint256 preEther, uint256 preShares, uint256 ether_, uint256 offered)
         internal
         pure
         returns (uint256)
     {
-        uint256 needed = Math.mulDiv(
-            ether_, preShares * PRECISION, preEther * (PRECISION + MAX_POSITIVE_REBASE), Math.Rounding.Ceil
-        );
+        uint256 needed = Math.mulDiv(ether_, preShares * PRECISION, preEther * (PRECISION + limit), Math.Rounding.Ceil);
         return needed >= preShares ? 0 : Math.min(offered, preShares - needed);
     }
 
