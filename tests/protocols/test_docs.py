@@ -10,11 +10,24 @@ import pytest
 from monitor.protocols.access import PauseKind, ProxyKind
 from monitor.protocols.lido import protocol
 from monitor.protocols.lido.deployment import _FIELDS, _GROUPS, AccessKind, mainnet
+from monitor.protocols.venues.market import MARKET_FIELDS, VENUE_FIELDS, VenueKind
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
 
 
-@pytest.mark.parametrize("word", [*get_args(ProxyKind), *get_args(PauseKind), *get_args(AccessKind), *_FIELDS, *_GROUPS])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *get_args(ProxyKind),
+        *get_args(PauseKind),
+        *get_args(AccessKind),
+        *get_args(VenueKind),
+        *_FIELDS,
+        *_GROUPS,
+        *MARKET_FIELDS,
+        *VENUE_FIELDS,
+    ],
+)
 def test_every_key_and_kind_is_told(word: str) -> None:
     assert f"`{word}`" in PAGE
 
