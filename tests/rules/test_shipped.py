@@ -22,6 +22,8 @@ NEEDED = {
     "LidoContractPaused", "LidoShareRateDrift", "LidoNegativeRebase", "LidoAccountingIdentityBroken", "LidoUpgradeUnapproved", "LidoAprOutOfRange",
     "StakewardenBlind", "EndpointDown", "EndpointDissent", "NoAgreedHead", "JudgingBehind", "DeliveriesStuck", "GuardianNotReady", "SentinelLowFunds",
     "GuardianTargetPaused", "GuardianPauseFailed", "GuardianPauseProposed", "GuardianPauseShadow", "LidoContractPointerDrift", "StateGap",
+    "LidoValidatorSlashed", "LidoMassSlashing", "LidoSlashingLossOverDay", "LidoBunkerModeExpected", "LidoOperatorOffline", "LidoReportBalanceFalse",
+    "EthereumParticipationLow", "EthereumFinalityStalled", "EthereumInactivityLeak", "BeaconNodesDown", "BeaconNodeDown", "BeaconNodeDissent", "NoAgreedBeaconHead",
 }  # fmt: skip
 """Names that drills and rules/policy refer to."""
 
