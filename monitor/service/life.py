@@ -142,7 +142,8 @@ class Service:
                     watch, reader = consensus
                     settled = partial(parts.execution.behind, parts.settings.network.settled_blocks)
                     group.create_task(watch.work(parts.store.look, run), name="beacon")
-                    group.create_task(reader.work(settled, KEYS_BLOCKS * parts.settings.network.block_seconds), name="keys")
+                    every = KEYS_BLOCKS * parts.settings.network.block_seconds
+                    group.create_task(reader.work(settled, every, lambda: parts.execution.tip), name="keys")
                 if submitter is not None:
                     group.create_task(submitter.run(), name="guardian")
                 if parts.settings.heartbeat is not None:

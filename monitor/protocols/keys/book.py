@@ -23,8 +23,7 @@ MAX_GROUPS = 1500
 """Operators of one protocol with a label of their own; the others of a module share one. The families have room for so many."""
 STALE_SECONDS = 2700
 """So long after a module was last found in step, nobody can say any more that no key is missing. A validator has no duty in the first ten
-epochs (64 minutes) after its deposit: two until that is final, one to be eligible, two until that is final, and five to begin. From these
-the reader's distance from the head (64 blocks) is taken off."""
+epochs (64 minutes) after its deposit: two until that is final, one to be eligible, two until that is final, and five to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +158,11 @@ class KeyBook:
         with self._lock:
             shelf = self._shelves[protocol]
             shelf.modules, shelf.synced, shelf.problems = frozenset(modules), {**shelf.synced, **synced}, tuple(problems)
+
+    def in_step(self, protocol: str, modules: Iterable[int], timestamp: int) -> None:
+        """These modules have not changed until this block time: all their keys are known still."""
+        with self._lock:
+            self._shelves[protocol].synced.update(dict.fromkeys(modules, timestamp))
 
     def in_vain(self, protocol: str, why: str) -> None:
         """The registries could not be looked at."""

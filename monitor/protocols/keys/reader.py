@@ -52,20 +52,24 @@ class KeyReader:
 
     # ---------------------------------------------------------------- the loop
 
-    async def work(self, settled: Callable[[], Awaitable[BlockStamp | None]], every: float = 60.0) -> None:
+    async def work(
+        self, settled: Callable[[], Awaitable[BlockStamp | None]], every: float = 60.0, head: Callable[[], BlockStamp | None] = lambda: None
+    ) -> None:
         """Step whenever ``settled`` names another block, every so many seconds at most, at once while there is more to read.
 
-        Runs until cancelled; raises what committing raises (a lost lease), never for endpoints.
+        ``head``: the newest agreed block, to confirm at it that nothing changed since the settled one. Runs until cancelled; raises
+        what committing raises (a lost lease), never for endpoints.
         """
         while True:
             self._wake.clear()
             begun = time.monotonic()
             stamp = await settled()
-            more = stamp is not None and stamp.hash != self._at and await self.advance(stamp)
-            if more:
+            if stamp is not None and stamp.hash != self._at and await self.advance(stamp):
                 self._at = None  # the rest may be read at the same block
                 await asyncio.sleep(0)
                 continue
+            if (newest := head()) is not None:
+                await self.confirm(newest)
             try:
                 async with asyncio.timeout(max(0.0, begun + every - time.monotonic())):
                     await self._wake.wait()
@@ -110,6 +114,20 @@ class KeyReader:
                 self._tell(source.name, [str(missing)])
         self._at = stamp.hash
         return more
+
+    async def confirm(self, head: BlockStamp) -> None:
+        """See at the head which modules are as they were listed: their keys are all known until then. What cannot be seen stays as it was."""
+        for source in self.sources:
+            shelf = self.book.shelf(source.name)
+            known = shelf.directory
+            snapshot = await self._read(head, source.overview_reads(known))
+            try:
+                modules = source.overview(snapshot, known).modules if source.directory(snapshot) == known else ()
+            except Unanswered as missing:
+                log.info("keys.unconfirmed", protocol=source.name, block=head.number, reason=str(missing))
+                continue
+            same = [m.id for m in modules if m.id in shelf.synced and not _differs(shelf, m) and not shelf.missing(m.id, KEYS_A_READ)]
+            self.book.in_step(source.name, same, head.timestamp)
 
     async def _step(self, source: KeySource, stamp: BlockStamp) -> bool:
         overview = await self._overview(source, stamp)

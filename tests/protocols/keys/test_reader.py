@@ -195,6 +195,35 @@ async def test_an_outage_is_told_at_once_and_ends_completeness_after_a_while(run
     assert run.complete and run.book.progress()[0].problems == ()
 
 
+async def test_at_the_head_it_is_seen_that_nothing_changed_since(run: Run) -> None:
+    """Block time may jump by a day on the embedded chain, and what is settled lies before the jump."""
+    await run.all()
+    head = replace(run.stamp, number=200, timestamp=run.stamp.timestamp + 86_400, hash=Hash("0x" + "7" * 64))
+    assert not run.book.complete(head.timestamp)
+    run.registry.modules[1].nonce += 1
+    await run.reader.confirm(head)
+    assert not run.book.complete(head.timestamp)
+    assert run.book.progress()[0].synced == {1: head.timestamp, 3: run.stamp.timestamp}
+    run.registry.modules[1].nonce -= 1
+    run.registry.modules.append(Module(4, CURATED, []))
+    await run.reader.confirm(head)
+    assert not run.book.complete(head.timestamp)
+    run.registry.modules.pop()
+    run.registry.spoil = {read: Failed("gone") for read in run.reader.reads()}
+    await run.reader.confirm(head)
+    assert not run.book.complete(head.timestamp)
+    run.registry.spoil = {}
+    await run.reader.confirm(head)
+    assert run.book.complete(head.timestamp) == {"lido"}
+
+
+async def test_what_was_never_read_whole_is_not_confirmed(store: Store) -> None:
+    run = Run(Registry([Module(1, CURATED, [(b"Big", 20_000, 19_001)])]), store)
+    await run.step()
+    await run.reader.confirm(run.stamp)
+    assert not run.complete
+
+
 async def test_what_changed_is_known_from_a_few_reads(run: Run) -> None:
     def changed() -> bool | None:
         return run.reader.changed(run.registry.snapshot(run.reader.reads()))
@@ -217,8 +246,9 @@ async def test_the_loop_reads_on_wakes_and_ends_with_its_task(run: Run) -> None:
     async def settled() -> object:
         return run.stamp
 
-    task = asyncio.create_task(run.reader.work(settled, every=30))  # type: ignore[arg-type]
-    await _until(lambda: run.complete)
+    head = replace(run.stamp, number=164, timestamp=run.stamp.timestamp + 2 * STALE_SECONDS, hash=Hash("0x" + "4" * 64))
+    task = asyncio.create_task(run.reader.work(settled, every=30, head=lambda: head))  # type: ignore[arg-type]
+    await _until(lambda: run.book.complete(head.timestamp) == {"lido"})
     run.registry.modules[0].operators[1], run.registry.modules[0].nonce = (b"Birch", 3, 3), 2
     run.stamp = replace(run.stamp, number=101, hash=Hash("0x" + "2" * 64))
     run.reader.wake()
