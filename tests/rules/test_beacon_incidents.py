@@ -46,7 +46,7 @@ OPERATORS = {f"curated-onchain-v1/{i} Operator {i}": 180 for i in range(8)} | {
 OTHERS = 548
 STREAKS = (1, 2, 3, 5, 10)
 ALPHA, BETA, DVT = "curated-onchain-v1/0 Operator 0", "curated-onchain-v1/1 Operator 1", "simple-dvt/1 Cluster B"
-COLLECTORS = {"beacon_finality": "ethereum", "beacon_epoch": "ethereum", "slashing_events": "lido", "validators": "lido"}  # fmt: skip
+COLLECTORS = {"beacon_finality": "ethereum", "beacon_epoch": "ethereum", "slashing_events": "lido", "validators": "lido", "accounting_balance": "lido"}  # fmt: skip
 
 
 @cache
