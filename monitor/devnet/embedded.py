@@ -1,4 +1,4 @@
-"""The embedded chain with all that stands around it: three faulty-on-demand endpoints, the Slack inbox, and the files of a service.
+"""The embedded chain with all that stands around it: three faulty-on-demand endpoints, beacon nodes, the Slack inbox, and the files of a service.
 
 ``Embedded.start(folder)`` leaves in the folder: ``settings.yaml`` for the service, ``deployment.yaml``, ``baseline.yaml`` (the fresh
 deployment, approved), the accounts' keys, and ``devnet.json`` with every address that drills need.
@@ -23,10 +23,12 @@ from monitor.collectors import baseline
 from monitor.devnet import actions
 from monitor.devnet.accounts import key_of
 from monitor.devnet.anvil import CHAIN_ID
+from monitor.devnet.beacon import BeaconSim, Key
 from monitor.devnet.deploy import write_keys
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
 from monitor.devnet.place import Devnet
 from monitor.devnet.proxies import EndpointProxy
+from monitor.devnet.validators import lido_validators
 from monitor.devnet.world import World
 from monitor.protocols import lido
 from monitor.protocols.lido import deployment as lido_deployment
@@ -36,6 +38,8 @@ log = structlog.get_logger()
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINTS = ("alpha", "bravo", "charlie")
+OTHERS_TOO = 3
+"""All validators for each one of Lido's: about Lido's share of mainnet, so that what befalls one operator does not befall the network."""
 REPORT_SECONDS = 20.0
 """How often the devnet's oracle looks whether its daily report is due."""
 
@@ -45,10 +49,14 @@ class Embedded:
 
     def __init__(self, world: World, proxies: tuple[EndpointProxy, ...], inbox: Inbox, folder: Path) -> None:
         self.world, self.proxies, self.inbox, self.folder = world, proxies, inbox, folder
+        self.beacon: BeaconSim | None = None
 
     @classmethod
-    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None) -> Self:
-        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder."""
+    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None, beacon: bool = False) -> Self:
+        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder.
+
+        ``beacon``: with a beacon chain above it, which the service is to watch.
+        """
         folder = _fresh(folder)
         world = await asyncio.to_thread(World.start)
         proxies = tuple(EndpointProxy(world.anvil.http_url, name) for name in ENDPOINTS)
@@ -58,18 +66,23 @@ class Embedded:
             await inbox.start()
             for proxy in proxies:
                 await proxy.start()
+            if beacon:
+                made.beacon = await _beacon(world)
             await asyncio.to_thread(made._write_files, web_port, store_url)
             await asyncio.to_thread(made._approve)
         except BaseException:
             await made.stop()
             raise
         controls = {proxy.name: proxy.control_url for proxy in proxies}
-        Devnet(os.getpid(), world.anvil.port, str(folder), f"http://127.0.0.1:{web_port}", inbox.url, controls).write()
+        steering = made.beacon.control_url if made.beacon else ""
+        Devnet(os.getpid(), world.anvil.port, str(folder), f"http://127.0.0.1:{web_port}", inbox.url, controls, steering).write()
         return made
 
     async def stop(self) -> None:
-        """End the proxies, the inbox and the chain."""
+        """End the beacon nodes, the proxies, the inbox and the chain."""
         (self.folder / "devnet.json").unlink(missing_ok=True)
+        if self.beacon is not None:
+            await self.beacon.stop()
         for proxy in self.proxies:
             await proxy.close()
         await self.inbox.close()
@@ -109,6 +122,7 @@ class Embedded:
                 "request_seconds": 2,
                 "block_deadline_seconds": 3,
                 "execution": [{"name": p.name, "url": p.url, "ws_url": p.ws_url} for p in self.proxies],
+                "beacon": [{"name": name, "url": url} for name, url in (self.beacon.urls if self.beacon else {}).items()],
             },
             "protocols": [{"name": "lido", "deployment": str(folder / "deployment.yaml")}],
             "rules": {
@@ -152,6 +166,19 @@ class Embedded:
             raise RuntimeError(f"the fresh deployment's roles could not be read: {', '.join(failed)}")
         text = baseline.approve("", CHAIN_ID, sources.name, found, "fresh devnet", "devnet", datetime.now(UTC))
         (self.folder / "baseline.yaml").write_text(text)
+
+
+async def _beacon(world: World) -> BeaconSim:
+    """The beacon chain above the world: Lido's validators as its registries have them, and others."""
+    validators = await asyncio.to_thread(lido_validators, world)
+    keys = [Key(one.pubkey, one.withdrawal_credentials, one.operator) for one in validators]
+    return await BeaconSim.start(
+        world.anvil.http_url,
+        genesis_time=world.deployment.genesis_time,
+        nodes=ENDPOINTS,
+        keys=keys,
+        validators=OTHERS_TOO * len(keys),
+    )
 
 
 def _fresh(folder: Path) -> Path:

@@ -20,6 +20,8 @@ class Devnet:
     inbox: str
     controls: dict[str, str]
     """Control address of each endpoint proxy, by the endpoint's name."""
+    beacon: str = ""
+    """Control address of the beacon simulator, for ``beacon.BeaconControl``; empty where there is none."""
 
     @classmethod
     def read(cls, folder: Path) -> Devnet:

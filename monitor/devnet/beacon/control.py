@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from monitor.devnet.beacon.orders import BadOrder, Kind
+from monitor.devnet.beacon.registry import Key
 
 if TYPE_CHECKING:
     from monitor.devnet.beacon.sim import BeaconSim
@@ -73,6 +74,8 @@ class ControlServer:
             self._sim.gossip(events)
             return chosen
         if name == "deposit":
+            if (keys := given.pop("keys", None)) is not None:
+                given["keys"] = [Key(bytes.fromhex(key), bytes.fromhex(credentials), operator) for key, credentials, operator in keys]
             return ["0x" + key.hex() for key in orders.deposit(**given)]
         if name == "fault":
             return self._fault(**given)
@@ -174,9 +177,10 @@ class BeaconControl:
         """A withdrawal request of the execution side; 0 gwei: a full exit."""
         self._do("withdraw", index=index, gwei=gwei)
 
-    def deposit(self, count: int = 1, gwei: int = 32 * 10**9, *, operator: str = "new") -> list[str]:
-        """New validators into the deposit queue; their public keys."""
-        return list(self._do("deposit", count=count, gwei=gwei, operator=operator))
+    def deposit(self, count: int = 1, gwei: int = 32 * 10**9, *, operator: str = "new", keys: Sequence[Key] | None = None) -> list[str]:
+        """New validators into the deposit queue: these, or ``count`` invented ones; their public keys."""
+        given = None if keys is None else [(key.pubkey.hex(), key.credentials.hex(), key.operator) for key in keys]
+        return list(self._do("deposit", count=count, gwei=gwei, operator=operator, keys=given))
 
     def balances_at(self, slot: int, operators: Sequence[str] | None = None) -> dict[str, Any]:
         """Exact gwei at a slot of all watched validators (or of operators named): ``gwei``, ``withdrawn`` up to then, by ``operators``."""

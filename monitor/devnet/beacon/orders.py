@@ -23,7 +23,7 @@ from monitor.devnet.beacon.operations import (
     may_exit,
     slashable,
 )
-from monitor.devnet.beacon.registry import credentials_of, derive_pubkey
+from monitor.devnet.beacon.registry import Key, credentials_of, derive_pubkey
 from monitor.devnet.beacon.state import FAR
 
 Kind = Literal["proposal", "attestation"]
@@ -178,18 +178,24 @@ class Orders:
         self._known(index)
         self.chain.pool.append(WithdrawalRequest(index, gwei))
 
-    def deposit(self, count: int = 1, gwei: int = 32 * ETHER, *, operator: str = "new", credentials: bytes | None = None) -> list[bytes]:
-        """New validators into the deposit queue; their public keys."""
+    def deposit(self, count: int = 1, gwei: int = 32 * ETHER, *, operator: str = "new", keys: Sequence[Key] | None = None) -> list[bytes]:
+        """New validators into the deposit queue: these, or ``count`` invented ones of an operator; their public keys.
+
+        Those of an operator that the registry knows count for it.
+        """
+        if keys is None:
+            numbers = range(self._deposits, self._deposits + count)
+            self._deposits += count
+            new = [derive_pubkey(f"{operator}/deposit", number) for number in numbers]
+            keys = [Key(key, credentials_of(key[:20]), operator) for key in new]
         operators = self.chain.registry.operators
-        keys: list[bytes] = []
-        for _ in range(count):
-            self._deposits += 1
-            keys.append(derive_pubkey(f"{operator}/deposit", self._deposits))
-            if operator in operators:
-                self.chain.owner_of[keys[-1]] = operators.index(operator)
-        given = credentials or credentials_of(keys[0][:20] if keys else bytes(20))
-        self.chain.pool += [DepositRequest(key, given, gwei) for key in keys]
-        return keys
+        for key in keys:
+            if len(key.pubkey) != 48 or len(key.credentials) != 32:
+                raise BadOrder("a deposit has a key of 48 bytes and 32 bytes of credentials")
+            if key.operator in operators:
+                self.chain.owner_of[key.pubkey] = operators.index(key.operator)
+        self.chain.pool += [DepositRequest(key.pubkey, key.credentials, gwei) for key in keys]
+        return [key.pubkey for key in keys]
 
     # ------------------------------------------------------------ choosing
 

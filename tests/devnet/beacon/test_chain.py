@@ -19,6 +19,7 @@ from monitor.devnet.beacon.chain import KEPT_EPOCHS, Chain, Pruned
 from monitor.devnet.beacon.orders import BadOrder, Orders
 from monitor.devnet.beacon.registry import registry
 from monitor.devnet.beacon.roots import header_root
+from monitor.devnet.beacon.sim import DEVNET
 from monitor.devnet.beacon.state import FAR, State
 from monitor.devnet.beacon.withdrawals import Sweepers, expected
 from tests.devnet.beacon.conftest import EPOCH, MakeChain, payload
