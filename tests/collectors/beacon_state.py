@@ -91,6 +91,7 @@ def facts(
         finalized=Epoch(max(0, epoch - 1)),
         leaking=False,
         balances_at={"lido": Gwei(321 * ETH)},
+        foreign={GROUPS[0]: 1},
     )
     return replace(whole, **more)
 

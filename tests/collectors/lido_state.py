@@ -31,6 +31,7 @@ NAMES = (
     "hash_consensus_ao",
     "withdrawal_vault",
     "el_rewards_vault",
+    "oracle_report_sanity_checker",
 )
 WHO = {name: address(f"0x{i + 0xA0:040x}") for i, name in enumerate(NAMES)}
 IMPLEMENTATION, ADMIN = address("0x" + "11" * 20), address("0x" + "22" * 20)
@@ -88,6 +89,7 @@ class Lido:
     shares: int = 0
     external_shares: int = 0
     supply_gap: int = 0
+    rebase_limit: int = 750_000
     # oracle
     initial_epoch: int = 100
     epochs_per_frame: int = 4
@@ -231,6 +233,8 @@ _ANSWERS: dict[str, Callable[[Lido, str, bytes], Any]] = {
     "accountingOracle()": _pointer("accountingOracle", "accounting_oracle"),
     "withdrawalVault()": _pointer("withdrawalVault", "withdrawal_vault"),
     "elRewardsVault()": _pointer("elRewardsVault", "el_rewards_vault"),
+    "oracleReportSanityChecker()": _pointer("oracleReportSanityChecker", "oracle_report_sanity_checker"),
+    "getMaxPositiveTokenRebase()": _number(lambda s: s.rebase_limit),
     "getRoleMemberCount(bytes32)": lambda s, n, d: (["uint256"], [len(s.holders.get((n, d[:32]), []))]),
     "getRoleMember(bytes32,uint256)": _member,
     "proxy__getImplementation()": lambda s, _, __: (["address"], [s.implementation]),
