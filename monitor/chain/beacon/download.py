@@ -1,15 +1,16 @@
 """The bytes of a state as several nodes send them at once: compared while they come, held once however many send the same.
 
-Every node's bytes are cut into blocks of 1 MiB. The first node to send a block lays it down; another that sends the same lets its own go; one
-that differs goes on with a sheet of its own, which shares the blocks before. So memory is one state as long as the nodes agree, and one more
-for each different answer from the place where it differs. Each node's bytes are hashed as well: equal size and SHA-256 make a vote.
+Every node's bytes are cut into blocks of 1 MiB. The first node to send a block lays it down on a sheet; another that sends the same only
+compares; one that differs goes on with a sheet of its own, which refers to the first for what was equal before. So memory is one state as long
+as the nodes agree, and more only from the place where an answer differs. A sheet is an anonymous map as long as a state may be, whose memory
+is taken when it is written: nothing is copied to put a state together. Each node's bytes are hashed as well: equal size and SHA-256 make a vote.
 """
 
 from __future__ import annotations
 
 import hashlib
 import mmap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 BLOCK = 1 << 20
 FIRST = 176
@@ -27,16 +28,23 @@ class Digest:
         return f"{self.size} bytes, sha256 {self.sha256[:16]}"
 
 
-@dataclass(slots=True)
 class Sheet:
-    """Blocks of one state, laid down by whichever node is ahead."""
+    """Bytes of one state, up to ``end``; before ``since`` they are those of ``base``."""
 
-    blocks: list[bytes] = field(default_factory=list)
+    def __init__(self, most: int, base: Sheet | None = None, since: int = 0) -> None:
+        self.whole = mmap.mmap(-1, most)
+        self.base, self.since, self.end = base, since, since
 
-    def fits(self, before: list[bytes], block: bytes) -> bool:
-        """Whether the sheet goes on from these very blocks with an equal one."""
-        at = len(before)
-        return len(self.blocks) > at and all(a is b for a, b in zip(self.blocks, before, strict=False)) and self.blocks[at] == block
+    def lay(self, block: bytes) -> None:
+        """The next block."""
+        self.whole[self.end : self.end + len(block)] = block
+        self.end += len(block)
+
+    def has(self, at: int, block: bytes) -> bool:
+        """Whether these bytes are there, at a block's begin."""
+        if at < self.since and self.base is not None:
+            return self.base.has(at, block)
+        return at + len(block) <= self.end and self.whole[at : at + len(block)] == block
 
 
 class Strand:
@@ -81,44 +89,46 @@ class Strand:
         self._hash.update(block)
         if self.sheet is not None and self._sheets is not None:
             self.sheet = self._sheets.lay(self.sheet, self._at, block)
-        self._at += 1
+        self._at += len(block)
 
 
 class Sheets:
-    """All different states that are being sent."""
+    """All different states that are being sent, none longer than ``most`` bytes: whoever gives bytes to a strand sees to that."""
 
-    def __init__(self, block: int = BLOCK) -> None:
-        self.block = block
-        self.first = Sheet()
+    def __init__(self, most: int, block: int = BLOCK) -> None:
+        self.most, self.block = most, block
+        self.first = Sheet(most)
         self._all = [self.first]
 
     def lay(self, sheet: Sheet, at: int, block: bytes) -> Sheet:
-        """The sheet on which a node goes on that has sent ``sheet`` until block ``at``, and now ``block``."""
-        if at == len(sheet.blocks):
-            sheet.blocks.append(block)
+        """The sheet on which a node goes on that has sent ``sheet`` up to ``at``, and now ``block``."""
+        if at == sheet.end:
+            sheet.lay(block)
             return sheet
-        if sheet.blocks[at] == block:
+        if sheet.has(at, block):
             return sheet
-        before = sheet.blocks[:at]
-        other = next((s for s in self._all if s.fits(before, block)), None)
+        other = next((s for s in self._all if s.base is sheet and s.since == at and s.has(at, block)), None)
         if other is None:
-            other = Sheet([*before, block])
+            other = Sheet(self.most, sheet, at)
+            other.lay(block)
             self._all.append(other)
         return other
 
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return sum(sheet.end - sheet.since for sheet in self._all)
+
 
 def joined(sheet: Sheet, size: int) -> memoryview:
-    """The first ``size`` bytes in one piece, read-only. Takes the sheet apart, so that no more than one state is held.
+    """The first ``size`` bytes in one piece, read-only. Runs in a worker thread.
 
-    Runs in a worker thread. Copied block by block into an anonymous map: no step is long enough to keep the event loop waiting.
+    Only a sheet that began as another's has something to copy: in steps that never keep the event loop waiting.
     """
-    whole = mmap.mmap(-1, size)
-    at = 0
-    for i, block in enumerate(sheet.blocks):
-        if at >= size:
-            break
-        part = block[: size - at]
-        whole[at : at + len(part)] = part
-        at += len(part)
-        sheet.blocks[i] = b""
-    return memoryview(whole).toreadonly()
+    base, end = sheet.base, sheet.since
+    while base is not None:
+        for at in range(base.since, end, BLOCK):
+            until = min(at + BLOCK, end)
+            sheet.whole[at:until] = base.whole[at:until]
+        end, base = min(end, base.since), base.base
+    return memoryview(sheet.whole)[:size].toreadonly()

@@ -94,7 +94,7 @@ class StateReader:
         what = f"state of slot {slot}"
         if len(ready) < self._needed:
             raise BeaconUnanswered(what, reasons)
-        sheets = Sheets()
+        sheets = Sheets(self._settings.max_state_bytes)
         strands = {n.name: Strand(sheets) for n in ready}
         tasks = {asyncio.create_task(self._take(n, slot, root, strands[n.name])): n.name for n in ready}
         pending = set(tasks)
@@ -150,7 +150,7 @@ class StateReader:
         header = await self._agreed_header(slot, root, ready, reasons)
         for node in ready:
             try:
-                taken = await self._take(node, slot, root, Strand(Sheets()), header)
+                taken = await self._take(node, slot, root, Strand(Sheets(self._settings.max_state_bytes)), header)
                 return await self._decoded(slot, spec, taken)
             except NodeError as error:
                 reasons[node.name] = error.reason
@@ -207,9 +207,9 @@ class StateReader:
                 async with asyncio.timeout(seconds), node.stream(f"/eth/v2/debug/beacon/states/{slot}", OCTETS) as response:
                     fork = self._fork(node, response.headers)
                     async for chunk in response.aiter_raw():
-                        turn = strand.take(chunk)
-                        if strand.size > self._settings.max_state_bytes:
+                        if strand.size + len(chunk) > self._settings.max_state_bytes:
                             raise self._too_large(node)
+                        turn = strand.take(chunk)
                         if not checked and len(strand.first) == FIRST:
                             checked = _check(node, strand.first, slot, shown)
                         if turn:
