@@ -182,6 +182,12 @@ class KeyBook:
         with self._lock:
             return frozenset(name for name, shelf in self._shelves.items() if self._progress(name, shelf, 0).complete(now))
 
+    def keys(self) -> NDArray[Any]:
+        """All keys that count (V48), in the order in which they were read."""
+        with self._lock:
+            now = self._keys.now()
+        return now.rows[now.holder >= 0].view("V48").reshape(-1)
+
     def owners(self, pubkeys: NDArray[Any], withdrawal_credentials: NDArray[Any]) -> Owners:
         """Whose each validator is, by its key (V48) and withdrawal credentials (V32), both by validator index.
 
