@@ -129,7 +129,9 @@ def test_dropped_keys_are_nobodys_until_they_are_read_again(book: KeyBook) -> No
     assert owners_of(book, ("a0", OURS), ("b0", OURS))[0] == ("lido", "curated #0 Ash")
     book.drop("lido", 1, 0)
     assert owners_of(book, ("a0", OURS), ("b0", OURS)) == [("lido", "unlisted"), ("lido", "curated #1 Birch")]
+    assert book.keys().tobytes() == key("b0")
     book.add("lido", 1, KeyRun(0, 0, 1), key("other"))
+    assert book.keys().tobytes() == key("b0") + key("other")
     assert owners_of(book, ("a0", OURS), ("other", OURS)) == [("lido", "unlisted"), ("lido", "curated #0 Ash")]
     book.drop("lido", 1)
     assert book.shelf("lido").directory == {} and owners_of(book, ("b0", OURS)) == [("lido", "unlisted")]

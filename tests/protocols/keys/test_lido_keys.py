@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from monitor.model import Answer, Failed, Reverted, Snapshot, Unanswered, Value
 from monitor.protocols.abi import BadAnswer, Contract
 from monitor.protocols.lido import keys as lido
+from monitor.protocols.lido import protocol
+from monitor.protocols.lido.deployment import mainnet, parse
 from monitor.protocols.lido.keys import LidoKeys
 from monitor.protocols.signals import KeyModule, KeyOverview, KeyRun
 from tests.protocols.keys.registry import META, OURS, ROUTER, STAMP, VAULT, Module, Registry, at, key
@@ -192,3 +194,11 @@ def test_junk_from_any_contract_is_unanswered(junk: bytes) -> None:
     ):
         with pytest.raises(Unanswered):
             ask()
+
+
+def test_a_deployment_without_a_router_says_that_validators_are_not_watched() -> None:
+    with_router, without = f"contracts: {{staking_router: '{ROUTER.address}'}}", f"contracts: {{withdrawal_vault: '{VAULT.address}'}}"
+    assert protocol(parse(with_router)).keys == LidoKeys(Contract("staking_router", ROUTER.address), None)
+    assert protocol(mainnet()).keys == LidoKeys(mainnet()["staking_router"], mainnet()["withdrawal_vault"])
+    assert protocol(parse(without)).keys is None
+    assert "validators: the deployment has no staking_router" in protocol(parse(without)).uncovered
