@@ -168,7 +168,7 @@ VALIDATORS = (
 )  # fmt: skip
 
 SLASHING = (
-    Family("validator_slashed", "event", "count", "validator", (OWNER, OPERATOR, LabelSpec("validator", "Index of the validator; of very many in one block the first ones, then: and N more."), LabelSpec("kind", "What it did.", ("proposal", "attestation", "unseen"))), "A validator was slashed; seen in a block, or (unseen) only by its flag in the state.", visible_for=6 * HOUR, max_series=5_000),
+    Family("validator_slashed", "event", "count", "validator", (OWNER, OPERATOR, LabelSpec("validator", "Index of the validator; of very many in one block the first ones, then: and N more. For the network one event an offence: the first, and N more."), LabelSpec("kind", "What it did.", ("proposal", "attestation", "unseen"))), "A validator was slashed; seen in a block, or (unseen) only by its flag in the state.", visible_for=6 * HOUR, max_series=5_000),
     epochly("slashing_validators", "count", "validator", (OWNER, OPERATOR), "Slashed validators that are not withdrawable yet (36 days, longer in a long exit queue)."),
     epochly("slashing_loss_ether", "ether", "validator", (OWNER, OPERATOR, LabelSpec("part", "Which penalty.", ("initial", "attestation", "correlation"))), "What these lose in all, by the fork's formulas, if nobody else is slashed.", max_series=10_000),
     epochly("slashing_loss_ratio", "ratio", "validator", (OWNER, OPERATOR), "The sum of these losses over the sum of all balances of the owner or operator."),
