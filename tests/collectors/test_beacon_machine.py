@@ -127,7 +127,15 @@ class Service(RuleBasedStateMachine):
         for frame in found.frames:
             assert frame.admitted == at and frame.read_at.timestamp <= at.timestamp
             self.window.append(frame)
+        self.admits_the_newest(at, memory, found.memory)
         self.judged.append((at, found.memory, found.frames))
+
+    def admits_the_newest(self, at: BlockStamp, before: Memory, after: Memory) -> None:
+        """Also on a block that is orphaned right after: no epoch goes back, and of the same one the view's root stands."""
+        was, known, facts = before.known.get("validators", {}), after.known.get("validators", {}), self.chain.view().epoch
+        assert known.get("epoch", -1) >= was.get("epoch", -1)
+        if facts is not None and facts.read_at.number < at.number and facts.epoch >= known.get("epoch", -1):
+            assert (known["epoch"], known["root"]) == (facts.epoch, facts.root)
 
     # ------------------------------------------------------------ what must hold
 
