@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.chain.beacon.spec import MAINNET, Spec
-from monitor.collectors import beacon, slashing
+from monitor.collectors import beacon, peg, slashing
 from monitor.collectors.accounting import EVENTS as ACCOUNTING_EVENTS
 from monitor.collectors.accounting import Accounting, RebaseEvents
 from monitor.collectors.baseline import Approved
 from monitor.collectors.events import LogEvents
 from monitor.collectors.oracle import ALLOWANCE, Oracle, OracleWallets
 from monitor.collectors.oracle import EVENTS as ORACLE_EVENTS
-from monitor.collectors.peg import Peg, PegSources, PegVenues
 from monitor.collectors.pointers import Pointers
 from monitor.collectors.queue import Queue, QueueHead
 from monitor.collectors.reports import RebaseLimit, ReportedBalance
@@ -46,7 +45,7 @@ def collectors(protocol: ProtocolSources, approved: Approved, allowance: int = A
         events = RebaseEvents(protocol.accounting)
         found.append(LogEvents("accounting_events", ACCOUNTING_EVENTS, labels(protocol=protocol.name), events))
     if protocol.peg is not None:
-        found += [kind(protocol.name, protocol.peg) for kind in (PegVenues, PegSources, Peg)]
+        found += peg.collectors(protocol.name, protocol.peg)
     return tuple(c for c in found if c.scopes)
 
 

@@ -22,15 +22,31 @@ _TOGETHER = ("peg_deviation_ratio", "peg_spread_ratio")
 _COUNTED = ("peg_sources", "peg_fair_value_ratio")
 
 
+class Once:
+    """What one source says of a snapshot, worked out once for all collectors that ask in the same block."""
+
+    def __init__(self, source: PegSource) -> None:
+        self.source = source
+        self._last: tuple[Snapshot, PegReading, Combined] | None = None
+
+    def of(self, snapshot: Snapshot) -> tuple[PegReading, Combined]:
+        """The reading of this very snapshot, and what its venues say together."""
+        last = self._last
+        if last is None or last[0] is not snapshot:
+            reading = self.source.reading(snapshot)
+            last = self._last = (snapshot, reading, combine(reading))
+        return last[1], last[2]
+
+
 class _OverSource:
     """What the three have in common: the same reads, no logs, every block."""
 
     cadence = EVERY_BLOCK
     watches: frozenset[Address] = frozenset()
 
-    def __init__(self, protocol: str, source: PegSource) -> None:
-        self._source = source
-        self._scope = labels(protocol=protocol, token=source.token)
+    def __init__(self, protocol: str, once: Once) -> None:
+        self._once, self._source = once, once.source
+        self._scope = labels(protocol=protocol, token=once.source.token)
         self.scopes: tuple[Labels, ...] = (self._scope,)
 
     def plan(self, known: Known) -> Sequence[Read]:
@@ -43,14 +59,13 @@ class PegVenues(_OverSource):
     name = "peg_venues"
     families = tuple(f for f in PEG if f.name not in (*_TOGETHER, *_COUNTED))
 
-    def __init__(self, protocol: str, source: PegSource) -> None:
-        super().__init__(protocol, source)
-        self._by_venue = {venue: labels(dict(self._scope), venue=venue) for venue in source.venues}
+    def __init__(self, protocol: str, once: Once) -> None:
+        super().__init__(protocol, once)
+        self._by_venue = {venue: labels(dict(self._scope), venue=venue) for venue in once.source.venues}
         self.scopes = tuple(self._by_venue.values())
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
-        reading = self._source.reading(snapshot)
-        together = combine(reading)
+        reading, together = self._once.of(snapshot)
         frames = [self._frame(snapshot, reading, together, venue) for venue in self._by_venue]
         refused = {name: why(v) for name, v in reading.venues.items() if name not in together.live}
         for name in sorted(refused.keys() - set(known.get("refused", ()))):
@@ -82,8 +97,7 @@ class PegSources(_OverSource):
     families = tuple(f for f in PEG if f.name in _COUNTED)
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
-        reading = self._source.reading(snapshot)
-        together = combine(reading)
+        reading, together = self._once.of(snapshot)
         if together.price is None and reading.unanswered:
             return [blind(self.name, self._scope, snapshot.stamp, next(iter(reading.unanswered.values())))], known
         samples = Samples(self._scope)
@@ -99,8 +113,7 @@ class Peg(_OverSource):
     families = tuple(f for f in PEG if f.name in _TOGETHER)
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
-        reading = self._source.reading(snapshot)
-        together = combine(reading)
+        reading, together = self._once.of(snapshot)
         if together.price is None or together.spread is None:
             return [self._too_few(snapshot, reading, together)], known
         samples = Samples(self._scope)
@@ -115,6 +128,12 @@ class Peg(_OverSource):
         reasons = "; ".join(f"{name}: {why(v)}" for name, v in sorted(reading.venues.items()) if name not in together.live)
         reason = Failed(f"insufficient sources: {QUORUM} independent ones are needed, live: {live}; {reasons}")
         return blind_frame(self.name, self._scope, snapshot.stamp, reason)
+
+
+def collectors(protocol: str, source: PegSource) -> tuple[PegVenues, PegSources, Peg]:
+    """The three of one token."""
+    once = Once(source)
+    return PegVenues(protocol, once), PegSources(protocol, once), Peg(protocol, once)
 
 
 def why(venue: VenueReading) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from monitor.collectors.peg import Peg, PegSources, PegVenues
+from monitor.collectors.peg import collectors
 from monitor.collectors.venues import Combined, capped, combine, deviation, weighted_median
 from monitor.model import Disputed, Failed, Frame, Ok, Unanswered
 from monitor.protocols.abi import Contract
@@ -135,8 +135,7 @@ def healthy(**changed: Any) -> Answers:
 def judged(answers: Answers, peg: LidoPeg | None = None) -> dict[tuple[str, str], Frame]:
     peg = peg or source()
     made: list[Frame] = []
-    for kind in (PegVenues, PegSources, Peg):
-        collector = kind("lido", peg)
+    for collector in collectors("lido", peg):
         frames, _ = collector.judge(answers.snapshot(collector.plan({})), {})
         assert [f.scope for f in frames] == list(collector.scopes)
         assert {s.family for f in frames for s in f.layout.series} <= {f.name for f in collector.families}
@@ -210,7 +209,7 @@ def test_whether_there_are_too_few_is_unknown_while_one_is_unanswered() -> None:
 
 
 def test_a_venue_is_logged_once_when_it_stops_to_count() -> None:
-    collector = PegVenues("lido", source())
+    collector, _, _ = collectors("lido", source())
     snapshot = healthy(broken={SECOND_AT: fake.REVERTS}).snapshot(collector.plan({}))
     with capture_logs() as logs:
         _, known = collector.judge(snapshot, {})
