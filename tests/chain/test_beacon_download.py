@@ -268,7 +268,7 @@ async def test_states_are_asked_for_one_at_a_time(ready: Ready) -> None:
 
 
 async def test_a_large_state_from_three_nodes_never_stops_the_event_loop(ready: Ready, tmp_path: Path) -> None:
-    """100,000 validators, 16.6 MB: served by processes of their own, so that what stops the loop is ours alone."""
+    """100,000 validators, 16.6 MB. A wait counts as ours as far as this process was working in it: others may be using the machine."""
     watcher = await ready(spec={"PRESET_BASE": "mainnet", "SLOTS_PER_EPOCH": "32"}, beacon_preset="mainnet", beacon_state_seconds=30.0)
     data = bytes(state_bytes(block(watcher), 23, 100_000))
     file = tmp_path / "state"
@@ -276,13 +276,11 @@ async def test_a_large_state_from_three_nodes_never_stops_the_event_loop(ready: 
     for node in watcher.nodes:
         node.fault["states"] = _from_file(file)
     lag = asyncio.create_task(_longest_lag())
-    started = time.monotonic()
     found = await ask(watcher)
-    seconds = time.monotonic() - started
     lag.cancel()
-    longest = (await asyncio.gather(lag, return_exceptions=True))[0]
+    longest = await lag
     assert found.digest == digest(data) and len(found.columns) == 100_000
-    print(f"{len(data)} bytes from three in {seconds:.2f} s, longest lag {longest}")
+    assert longest < 0.05
 
 
 def _from_file(file: Path) -> Any:
@@ -296,9 +294,9 @@ async def _longest_lag() -> float:
     longest = 0.0
     try:
         while True:
-            before = time.monotonic()
+            wall, worked = time.monotonic(), time.process_time()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - before - 0.001)
+            longest = max(longest, min(time.monotonic() - wall - 0.001, time.process_time() - worked))
     except asyncio.CancelledError:
         return longest
 
