@@ -23,11 +23,12 @@ from monitor.collectors import baseline
 from monitor.devnet import actions
 from monitor.devnet.accounts import key_of
 from monitor.devnet.anvil import CHAIN_ID
-from monitor.devnet.beacon import BeaconSim, Key
+from monitor.devnet.beacon import BeaconControl, BeaconSim, Key
 from monitor.devnet.deploy import write_keys
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
 from monitor.devnet.place import Devnet
 from monitor.devnet.proxies import EndpointProxy
+from monitor.devnet.reports import GWEI
 from monitor.devnet.validators import lido_validators
 from monitor.devnet.world import World
 from monitor.protocols import lido
@@ -50,13 +51,11 @@ class Embedded:
     def __init__(self, world: World, proxies: tuple[EndpointProxy, ...], inbox: Inbox, folder: Path) -> None:
         self.world, self.proxies, self.inbox, self.folder = world, proxies, inbox, folder
         self.beacon: BeaconSim | None = None
+        self._control: BeaconControl | None = None
 
     @classmethod
-    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None, beacon: bool = False) -> Self:
-        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder.
-
-        ``beacon``: with a beacon chain above it, which the service is to watch.
-        """
+    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None) -> Self:
+        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder."""
         folder = _fresh(folder)
         world = await asyncio.to_thread(World.start)
         proxies = tuple(EndpointProxy(world.anvil.http_url, name) for name in ENDPOINTS)
@@ -66,21 +65,24 @@ class Embedded:
             await inbox.start()
             for proxy in proxies:
                 await proxy.start()
-            if beacon:
-                made.beacon = await _beacon(world)
+            made.beacon = await _beacon(world)
+            made._control = BeaconControl(made.beacon.control_url)
+            world.cl_balance = made._control.cl_balance
             await asyncio.to_thread(made._write_files, web_port, store_url)
             await asyncio.to_thread(made._approve)
         except BaseException:
             await made.stop()
             raise
         controls = {proxy.name: proxy.control_url for proxy in proxies}
-        steering = made.beacon.control_url if made.beacon else ""
-        Devnet(os.getpid(), world.anvil.port, str(folder), f"http://127.0.0.1:{web_port}", inbox.url, controls, steering).write()
+        web = f"http://127.0.0.1:{web_port}"
+        Devnet(os.getpid(), world.anvil.port, str(folder), web, inbox.url, controls, made.beacon.control_url).write()
         return made
 
     async def stop(self) -> None:
         """End the beacon nodes, the proxies, the inbox and the chain."""
         (self.folder / "devnet.json").unlink(missing_ok=True)
+        if self._control is not None:
+            self._control.close()
         if self.beacon is not None:
             await self.beacon.stop()
         for proxy in self.proxies:
@@ -171,7 +173,10 @@ class Embedded:
 async def _beacon(world: World) -> BeaconSim:
     """The beacon chain above the world: Lido's validators as its registries have them, and others."""
     validators = await asyncio.to_thread(lido_validators, world)
-    keys = [Key(one.pubkey, one.withdrawal_credentials, one.operator) for one in validators]
+    # They hold what the last report says, so that the next one goes on from there.
+    reported = (await asyncio.to_thread(world["lido"].read, "getBalanceStats"))[0]
+    each = reported // GWEI // len(validators) + 1
+    keys = [Key(one.pubkey, one.withdrawal_credentials, one.operator, each) for one in validators]
     return await BeaconSim.start(
         world.anvil.http_url,
         genesis_time=world.deployment.genesis_time,

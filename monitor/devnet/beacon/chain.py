@@ -133,6 +133,9 @@ class Chain:
 
     def behaviour(self, slot: int) -> Behaviour:
         """How validators behave in a slot."""
+        newest_from, newest = self.behaviours[-1]
+        if newest_from <= slot:
+            return newest
         return next(behaviour for start, behaviour in reversed(self.behaviours) if start <= slot)
 
     def oldest_state(self) -> int:

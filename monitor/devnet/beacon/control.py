@@ -186,6 +186,13 @@ class BeaconControl:
         """Exact gwei at a slot of all watched validators (or of operators named): ``gwei``, ``withdrawn`` up to then, by ``operators``."""
         return dict(self._do("balances_at", slot=slot, operators=None if operators is None else list(operators)))
 
+    def cl_balance(self, slot: int) -> int | None:
+        """Gwei of all watched validators at the end of a slot; None when the simulator does not know it any more (``World.cl_balance``)."""
+        try:
+            return int(self.balances_at(slot)["gwei"])
+        except BeaconRefused:
+            return None
+
     def fault(self, node: str, mode: str, value: Any = True) -> None:
         """Turn a fault of one node on or off; mode ``healthy`` ends all."""
         self._do("fault", node=node, mode=mode, value=value)

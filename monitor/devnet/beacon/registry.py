@@ -28,11 +28,12 @@ LARGE = tuple(ether * ETHER for ether in (64, 128, 512, 1024, 2048))
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One watched validator: 48 bytes of public key, 32 of withdrawal credentials, and the operator who runs it."""
+    """One watched validator: 48 bytes of public key, 32 of withdrawal credentials, the operator who runs it, and its first balance in gwei."""
 
     pubkey: bytes
     credentials: bytes
     operator: str
+    balance: int = 32 * ETHER
 
 
 def derive_pubkey(operator: str, number: int) -> bytes:
@@ -83,7 +84,7 @@ def registry(keys: Sequence[Key] | None, validators: int) -> Registry:
     watched, number = len(operators), {name: i for i, name in enumerate(operators)}
     pubkeys = [key.pubkey for key in keys]
     credentials = [key.credentials for key in keys]
-    balances = [32 * ETHER] * len(keys)
+    balances = [key.balance for key in keys]
     group = [number[key.operator] for key in keys]
     wheel = [name for name, weight in OTHERS for _ in range(weight)]
     for i in range(max(0, validators - len(keys))):

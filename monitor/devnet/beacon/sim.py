@@ -32,8 +32,9 @@ from monitor.devnet.beacon.state import Payload
 log = structlog.get_logger()
 
 NODES = ("alpha", "bravo", "charlie")
-DEVNET = replace(MAINNET, churn_limit_quotient=128)
-"""Mainnet's constants, but a share of the small stake may leave an epoch that leaves room for consolidations, which need a churn above 256 ETH."""
+DEVNET = replace(MAINNET, churn_limit_quotient=128, base_reward_factor=16)
+"""Mainnet's constants, but a share of the small stake may leave an epoch that leaves room for consolidations, which need a churn above 256 ETH;
+and a smaller reward factor, since little stake would earn so much that each report were cut to the protocol's limit."""
 JUMP = 1800
 """Slots that are filled in at one go: a quarter of a day."""
 PAST_EPOCHS = 8

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from monitor.devnet import actions, reports
+from monitor.devnet.beacon import BeaconControl
 from monitor.devnet.deploy import Deployment
 from monitor.devnet.place import Devnet
 from monitor.devnet.world import World
@@ -28,6 +29,8 @@ class Ground:
 
     def __init__(self, devnet: Devnet, world: World) -> None:
         self.devnet, self.world = devnet, world
+        self.beacon = BeaconControl(devnet.beacon)
+        world.cl_balance = self.beacon.cl_balance
         self._http = httpx.Client(trust_env=False, timeout=10.0)
 
     @classmethod
@@ -41,6 +44,7 @@ class Ground:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._http.close()
+        self.beacon.close()
         self.world.stop()
 
     # ------------------------------------------------------------ what the service says
@@ -89,10 +93,30 @@ class Ground:
             due = self.world.time_of(deadline + 1) + reports.FINALIZATION_DELAY + 60
             if due >= until:
                 break
-            self.world.warp(due - self.world.now())
+            self.warp(due - self.world.now())
         if until > self.world.now():
-            self.world.warp(until - self.world.now())
+            self.warp(until - self.world.now())
         actions.heartbeat(self.world)
+
+    def warp(self, seconds: int) -> None:
+        """Move block time on, and wait until the service knows the newest complete epoch again: after a long jump its facts are stale."""
+        self.world.warp(seconds)
+        self.evaluated()
+
+    def epochs(self, count: int = 1) -> None:
+        """Let so many epochs go by, each seen by the service."""
+        length = self.world.deployment.slots_per_epoch * self.world.deployment.seconds_per_slot
+        for _ in range(count):
+            self.warp(length)
+
+    def evaluated(self, seconds: float = 60.0) -> None:
+        """Wait until the newest complete epoch at this time is evaluated and judged."""
+        deployment = self.world.deployment
+        epoch = (self.world.now() - deployment.genesis_time) // deployment.seconds_per_slot // deployment.slots_per_epoch - 2
+        self.wait(f"the facts of epoch {epoch}", lambda: True if self._judged_epoch() >= epoch else None, seconds)
+
+    def _judged_epoch(self) -> float:
+        return max((s["value"] or 0.0 for s in self.status()["series"] if s["name"] == "validators_epoch"), default=0.0)
 
     def wait(self, what: str, found: Callable[[], T | None], seconds: float) -> T:
         """Poll until something is found. Raises TimeoutError that says what did not come."""
