@@ -41,7 +41,7 @@ from monitor.model import (  # fmt: skip
     labels,
     ok_frame,
 )
-from monitor.model.beacon import BeaconView, EpochFacts, Registry
+from monitor.model.beacon import BeaconHead, BeaconView, EpochFacts, Registry
 
 EVENT = "validator_slashed"
 BY_NAME = 16
@@ -94,7 +94,7 @@ class SlashingEvents:
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
         """Raises Unanswered without a verified head of this time, and before the first evaluated state."""
-        verified_head_of(snapshot, self._spec)
+        head = verified_head_of(snapshot, self._spec)
         view, at = snapshot.beacon, snapshot.stamp
         ledger = None if view is None or view.registry is None else Ledger(view, view.registry, known, at.slot, self._spec)
         if view is None or view.registry is None or ledger is None or not ledger.ready:
@@ -105,14 +105,14 @@ class SlashingEvents:
         events = [event for found in ledger.found for event in self._events(found, view.registry, at)]
         later, after["unowned"] = self._later(known.get("unowned", ()), ledger.found, view, at)
         frames = [ok_frame(self.name, labels(), at, events=[*events, *later])]
-        frames += [self._completeness(owner, after["gap"], view, at) for owner in self._owners]
+        missing = _missing(view, head, after["gap"], at)
+        frames += [self._completeness(owner, missing, view, at) for owner in self._owners]
         return frames, after
 
-    def _completeness(self, owner: str, gap: bool, view: BeaconView, at: BlockStamp) -> Frame:
+    def _completeness(self, owner: str, missing: str | None, view: BeaconView, at: BlockStamp) -> Frame:
         scope = self._owners[owner]
-        if gap:
-            reason = "blocks were missed, and no state after them was evaluated yet: who was slashed in them is not known"
-            return blind_frame(self.name, scope, at, Failed(reason))
+        if missing is not None:
+            return blind_frame(self.name, scope, at, Failed(f"{missing}: who was slashed in them is not known"))
         if not is_complete(view, owner):
             reason = f"not all keys of {owner} were read: whose a slashed validator is, is not certain"
             return blind_frame(self.name, scope, at, Failed(reason))
@@ -177,6 +177,16 @@ class SlashingEvents:
             details["effective_balance_gwei"] = str(sum(stakes))
             details["initial_penalty_gwei"] = str(sum(stake // quotient for stake in stakes))
         return {**details, **_indices(slashed.validators)}
+
+
+def _missing(view: BeaconView, head: BeaconHead, gap: bool, at: BlockStamp) -> str | None:
+    """Why not all blocks up to the judged one were seen; None when they were."""
+    if gap:
+        return "blocks were missed, and no state after them was evaluated yet"
+    last = view.blocks[-1]
+    if last.root != head.root and last.slot < at.slot:
+        return f"blocks after slot {last.slot} are not agreed on yet"
+    return None
 
 
 def _indices(validators: Sequence[int]) -> dict[str, str]:

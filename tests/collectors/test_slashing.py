@@ -226,6 +226,15 @@ def test_blocks_that_were_missed_make_it_uncertain_until_a_state_covers_them() -
     assert all(isinstance(f.status, Ok) for f in frames.values())
 
 
+def test_a_head_whose_block_is_not_agreed_on_yet_leaves_it_uncertain_what_is_in_it() -> None:
+    short = replace(view(), blocks=blocks(STATE - 2, NOW - 1))
+    _, frames, _ = judged(short, begun())
+    assert isinstance(frames[ALL].status, Ok)
+    assert all(isinstance(frames[s].status, Failed) for s in (NETWORK, LIDO))
+    _, frames, _ = judged(short, begun(), NOW - 1)
+    assert all(isinstance(f.status, Ok) for f in frames.values()), "the judged block is seen"
+
+
 @pytest.mark.parametrize(
     ("seen", "why"),
     [
