@@ -32,7 +32,7 @@ BOTH = pytest.mark.parametrize("chain", ["electra", "fulu"], indirect=True)
 @pytest.fixture
 def chain(request: pytest.FixtureRequest, make_chain: MakeChain) -> Chain:
     """A chain on which all has happened that a block can carry."""
-    made = make_chain(validators=256, fork=getattr(request, "param", "fulu"), miss_rate=0.01, slots=20)
+    made = make_chain(validators=128, fork=getattr(request, "param", "fulu"), miss_rate=0.01, slots=20)
     orders = Orders(made)
     orders.slash([5, 6, 7])
     orders.slash([9], kind="proposal")
