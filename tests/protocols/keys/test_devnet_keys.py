@@ -26,6 +26,12 @@ from monitor.store import Store
 
 
 @pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """One database is enough here: the reader's own tests run on both."""
+    return f"sqlite:///{tmp_path / 'keys.db'}"
+
+
+@pytest.fixture
 async def endpoints(world: World) -> AsyncIterator[tuple[EndpointProxy, ...]]:
     """Three ways to the chain."""
     proxies = tuple(EndpointProxy(world.anvil.http_url, name) for name in ("one", "two", "three"))

@@ -153,7 +153,7 @@ def test_a_module_that_gives_no_answer_is_named(function: object) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_no_bytes_pass_for_keys_but_the_one_encoding_of_them(data: st.DataObject) -> None:
     """Of an honest answer with a part changed: refused, or the very keys; never others, never a crash of another kind."""
     community = data.draw(st.booleans())

@@ -289,7 +289,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_in_the_end_every_key_is_its_operators(steps: list[tuple[str, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/keys.db") as store:
         store.create_all()
@@ -342,7 +342,7 @@ async def _whatever_happens(run: Run, steps: list[tuple[str, int, int]]) -> None
 
 
 def test_a_killed_reader_goes_on_where_it_was(store: Store, store_url: str) -> None:
-    rng, asked, kills = random.Random(5), [0] * OPERATORS, 3
+    rng, asked, kills = random.Random(5), [0] * OPERATORS, 2
     for rounds in [rng.randint(1, 5) for _ in range(kills)]:
         assert _read_until_killed(store_url, rounds, rng.uniform(0, 0.03), asked) != "done"
     assert _read_until_killed(store_url, None, 0, asked) == "done"
