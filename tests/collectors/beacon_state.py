@@ -196,9 +196,9 @@ class Chain:
         slot = -1 if self._registry is None else self._registry.slot
         return sum(b.beacon.slot >= slot - 1 for b in self.canonical) if slot > 0 else 0
 
-    def evaluate(self) -> None:
-        """The newest complete epoch: a state of a slot before the head."""
-        epoch = self.canonical[-1].beacon.slot // SPEC.slots_per_epoch - 2
+    def evaluate(self, back: int = 0) -> None:
+        """The newest complete epoch, or so many before it: a state of a slot before the head."""
+        epoch = self.canonical[-1].beacon.slot // SPEC.slots_per_epoch - 2 - back
         slot = SPEC.last_slot(epoch + 1)
         behind = [b for b in self.canonical if b.beacon.slot <= slot]
         if epoch < 0 or not behind:

@@ -82,6 +82,13 @@ class Service(RuleBasedStateMachine):
             self.judge(BlockStamp(orphaned.number + 1, orphaned.parent, orphaned.hash, orphaned.timestamp + 12, orphaned.slot))
         self.catch_up()
 
+    @rule(back=st.integers(1, 3))
+    def behind(self, back: int) -> None:
+        """The consensus side begins anew and evaluates an epoch that was admitted long ago."""
+        self.chain.evaluate(back)
+        self.chain.advance()
+        self.catch_up()
+
     @rule()
     def restart(self) -> None:
         """All that is left is what was committed."""
