@@ -1,9 +1,10 @@
 """PromQL: parsing to our own nodes, and evaluation in which missing data is unknown rather than false."""
 
-from monitor.promql.evaluate import Window, evaluate, matrix
+from monitor.promql.evaluate import Window, evaluate, evaluate_steps, matrix
 from monitor.promql.expr import (
     AGGREGATES,
     COMPARISON,
+    RANKING,
     SET,
     Aggregate,
     Binary,
@@ -14,21 +15,26 @@ from monitor.promql.expr import (
     Paren,
     Select,
     String,
+    Subquery,
     Type,
     Unary,
     bare,
     children,
     selectors,
+    spans,
     walk,
 )
-from monitor.promql.parse import parse, type_of
+from monitor.promql.parse import parse, parse_matchers, type_of
 from monitor.promql.scanner import ParseError
 from monitor.promql.signatures import SIGNATURES, Signature
+from monitor.promql.steps import Grid
+from monitor.promql.text import written
 from monitor.promql.value import EvaluationError, Scalar
 
 __all__ = [
     "AGGREGATES",
     "COMPARISON",
+    "RANKING",
     "SET",
     "SIGNATURES",
     "Aggregate",
@@ -36,6 +42,7 @@ __all__ = [
     "Call",
     "EvaluationError",
     "Expr",
+    "Grid",
     "Matching",
     "Number",
     "Paren",
@@ -44,15 +51,20 @@ __all__ = [
     "Select",
     "Signature",
     "String",
+    "Subquery",
     "Type",
     "Unary",
     "Window",
     "bare",
     "children",
     "evaluate",
+    "evaluate_steps",
     "matrix",
     "parse",
+    "parse_matchers",
     "selectors",
+    "spans",
     "type_of",
     "walk",
+    "written",
 ]

@@ -7,14 +7,18 @@ from typing import cast
 
 import numpy as np
 
+from monitor.promql.quantile import quantiles
 from monitor.promql.unseen import not_settled, projected
+from monitor.promql.value import Scalar
 from monitor.samples import Grouping, Vector
 from monitor.samples.table import Rows, project
 from monitor.samples.vector import Bools, Floats
 
+_NONE = Scalar(0.0)
 
-def aggregate(op: str, of: Vector, labels: frozenset[str], by: bool) -> Vector:
-    """One element a group; members are grouped by ``labels`` alone (``by``), or by all others."""
+
+def aggregate(op: str, of: Vector, labels: frozenset[str], by: bool, parameter: Scalar = _NONE) -> Vector:
+    """One element a group; members are grouped by ``labels`` alone (``by``), or by all others. ``parameter``: of ``quantile``."""
     grouping = of.labels.grouping(labels, by)
     groups = len(grouping.groups)
     known: Bools = np.bincount(grouping.of, weights=~of.known, minlength=groups) == 0
@@ -24,8 +28,14 @@ def aggregate(op: str, of: Vector, labels: frozenset[str], by: bool) -> Vector:
             known &= ~grouping.groups.agreeing(project(entry, labels, by))
         missing = projected(not_settled(missing, grouping.groups, np.ones(groups, bool), labels, by), labels, by)
     with np.errstate(all="ignore"):
-        values = _OPERATIONS[op](of.values, grouping) if groups else np.empty(0)
-    return Vector(grouping.groups, values, known, missing)
+        values = _values(op, of.values, grouping, parameter.value) if groups else np.empty(0)
+    return Vector(grouping.groups, values, known & parameter.known, missing)
+
+
+def _values(op: str, values: Floats, grouping: Grouping, parameter: float) -> Floats:
+    if op == "quantile":
+        return quantiles(parameter, values, grouping.of, len(grouping.groups))
+    return _OPERATIONS[op](values, grouping)
 
 
 def _sum(values: Floats, g: Grouping) -> Floats:

@@ -11,9 +11,12 @@ elements could be there unseen; a vector without such is complete. What each ope
 | ``and`` | right group has a K: left's state; only U: U; empty: dropped |
 | ``unless`` | right group has a K: dropped; only U: U; empty: left's state |
 | ``or`` | right elements whose left group has a K: dropped; whose left group has only U: U |
+| ``topk``, ``bottomk`` | a K that is among them whatever the U and unseen members of its group are: K; one that as many K go before: dropped; else U |
+| ``count_values`` | U members, and unseen ones, may have any value: every count of their group is U |
 | ``absent`` | any K: empty; only U, or incomplete: U |
 | ``scalar`` | one K and complete: its value; any U, or incomplete: unknown; else NaN |
 | range selector | U if its end is not fresh, or covered by less than the family's ``coverage`` |
+| subquery | a series that is U at one step, or could be there unseen: U |
 | incomplete side of a match | counts as a U element in every group that a missing element could belong to |
 | duplicate on the "one" side | that match group: U, the rest is judged |
 | elements that come to have equal labels | one element, U |
@@ -24,29 +27,24 @@ leaves the groups of the others known.
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from monitor.model import Labels
-from monitor.model import labels as sorted_labels
 from monitor.promql.aggregate import aggregate
-from monitor.promql.expr import SET, Aggregate, Binary, Call, Expr, Number, Paren, Select, String, Unary, bare
-from monitor.promql.functions import EACH
+from monitor.promql.calls import call
+from monitor.promql.expr import RANKING, SET, Aggregate, Binary, Call, Expr, Number, Paren, Select, String, Subquery, Unary, When, bare
 from monitor.promql.matching import combine, combine_sets
 from monitor.promql.operators import apply, keeps_name
-from monitor.promql.over_time import OVER_TIME, Range
-from monitor.promql.signatures import SIGNATURES
-from monitor.promql.unseen import stripped
+from monitor.promql.ranking import count_values, ranked
+from monitor.promql.steps import Grid, multiples, over
+from monitor.promql.unseen import unnamed
 from monitor.promql.value import EvaluationError, Scalar
-from monitor.samples import EMPTY, NAME, LabelTable, Matrix, Selector, Vector
-from monitor.samples.vector import Bools, Floats
+from monitor.samples import Matrix, Selector, Vector
 
 MAX_SAMPLES = 50_000_000
 """Samples that one selector may load; Prometheus' own limit."""
-
-_NOWHERE = LabelTable([()])
 
 
 class Window(Protocol):
@@ -54,6 +52,7 @@ class Window(Protocol):
 
     def instant(self, selector: Selector, at: int) -> Vector: ...
     def range(self, selector: Selector, at: int, seconds: int) -> Matrix: ...
+    def spoken(self, selector: Selector, at: int) -> Vector: ...
 
 
 def evaluate(expr: Expr, window: Window, at: int) -> Vector | Scalar:
@@ -62,34 +61,95 @@ def evaluate(expr: Expr, window: Window, at: int) -> Vector | Scalar:
     Raises EvaluationError for a range or a string (they have no value at one time), when a function would give two elements the same
     labels, or when too many samples are asked for; UnknownFamily for a metric that the catalogue does not have.
     """
-    match expr:
-        case Number(value):
-            return Scalar(value)
-        case Paren(of):
-            return evaluate(of, window, at)
-        case Select(selector, None, offset):
-            return window.instant(selector, at - offset)
-        case Unary(_, of):
-            return _negated(evaluate(of, window, at))
-        case Binary():
-            return _binary(expr, evaluate(expr.left, window, at), evaluate(expr.right, window, at))
-        case Aggregate(op, of, labels, by):
-            return aggregate(op, _vector(of, window, at), labels, by)
-        case Call(function, arguments):
-            return _call(function, arguments, window, at)
-        case Select() | String():
-            raise EvaluationError("a range or a string has no value at one time; use a function over time")
+    return _Run(window, at, at).value(expr, at)
+
+
+def evaluate_steps(expr: Expr, window: Window, start: int, end: int, step: int) -> Grid:
+    """The values of an expression from ``start`` to ``end``, every ``step`` seconds. Raises as ``evaluate`` does."""
+    run = _Run(window, start, end)
+    return over(range(start, end + 1, step), lambda at: run.value(expr, at))
 
 
 def matrix(expr: Expr, window: Window, at: int) -> Matrix:
-    """The samples of a range selector at a block time. Raises EvaluationError for other expressions, or for too many samples."""
-    expr = bare(expr)
-    if not isinstance(expr, Select) or expr.seconds is None:
-        raise EvaluationError("only a range selector has samples, e.g. up[5m]")
-    found = window.range(expr.selector, at - expr.offset, expr.seconds)
-    if found.values.size > MAX_SAMPLES:
-        raise EvaluationError(f"{expr.selector}[{expr.seconds}s] has {found.values.size} samples, at most {MAX_SAMPLES} may be loaded")
-    return found
+    """The samples of a range selector or subquery at a block time. Raises EvaluationError for other expressions, or for too many samples."""
+    return _Run(window, at, at).matrix(expr, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One query: its window, and the first and last time that it is asked for."""
+
+    window: Window
+    start: int
+    end: int
+
+    def value(self, expr: Expr, at: int) -> Vector | Scalar:
+        match expr:
+            case Number(value):
+                return Scalar(value)
+            case Paren(of):
+                return self.value(of, at)
+            case Select(selector, None):
+                return self.window.instant(selector, self.ends(expr, at))
+            case Unary(_, of):
+                return _negated(self.value(of, at))
+            case Binary():
+                return _binary(expr, self.value(expr.left, at), self.value(expr.right, at))
+            case Aggregate():
+                return self._aggregate(expr, at)
+            case Call(function, arguments):
+                return call(self, function, arguments, at)
+            case Select() | Subquery() | String():
+                raise EvaluationError("a range or a string has no value at one time; use a function over time")
+
+    def vector(self, expr: Expr, at: int) -> Vector:
+        value = self.value(expr, at)
+        assert isinstance(value, Vector)  # types are checked at parse
+        return value
+
+    def scalar(self, expr: Expr, at: int) -> Scalar:
+        value = self.value(expr, at)
+        assert isinstance(value, Scalar)  # types are checked at parse
+        return value
+
+    def matrix(self, expr: Expr, at: int) -> Matrix:
+        of = bare(expr)
+        if isinstance(of, Subquery):
+            until = self.ends(of, at)
+            return over(multiples(until - of.seconds, until, of.every), lambda time: self.value(of.of, time)).matrix()
+        if not isinstance(of, Select) or of.seconds is None:
+            raise EvaluationError("only a range selector has samples, e.g. up[5m]")
+        found = self.window.range(of.selector, self.ends(of, at), of.seconds)
+        if found.values.size > MAX_SAMPLES:
+            raise EvaluationError(f"{of.selector}[{of.seconds}s] has {found.values.size} samples, at most {MAX_SAMPLES} may be loaded")
+        return found
+
+    def spoken(self, of: Select, at: int) -> Vector:
+        """The selector's elements, each with the time that its sample speaks for."""
+        return self.window.spoken(of.selector, self.ends(of, at))
+
+    def ends(self, of: Select | Subquery, at: int) -> int:
+        """The time at which a selector or subquery is asked."""
+        return self._when(of.when, at) - of.offset
+
+    def _when(self, when: When, at: int) -> int:
+        match when:
+            case None:
+                return at
+            case "start":
+                return self.start
+            case "end":
+                return self.end
+        return when
+
+    def _aggregate(self, expr: Aggregate, at: int) -> Vector:
+        of = self.vector(expr.of, at)
+        if isinstance(expr.parameter, String):
+            return count_values(of, expr.parameter.value, expr.labels, expr.by)
+        parameter = Scalar(0.0) if expr.parameter is None else self.scalar(expr.parameter, at)
+        if expr.op in RANKING:
+            return ranked(expr.op, of, parameter, expr.labels, expr.by)
+        return aggregate(expr.op, of, expr.labels, expr.by, parameter)
 
 
 # ---------------------------------------------------------------- operators
@@ -98,7 +158,7 @@ def matrix(expr: Expr, window: Window, at: int) -> Matrix:
 def _negated(value: Vector | Scalar) -> Vector | Scalar:
     if isinstance(value, Scalar):
         return Scalar(-value.value, value.known)
-    return _unnamed(value, -value.values, value.known)
+    return unnamed(value, -value.values, value.known)
 
 
 def _binary(expr: Binary, left: Vector | Scalar, right: Vector | Scalar) -> Vector | Scalar:
@@ -123,91 +183,6 @@ def _with_scalar(expr: Binary, vector: Vector, scalar: Scalar, scalar_first: boo
     left, right = (number, vector.values) if scalar_first else (vector.values, number)
     values, known, stays = apply(expr.op, left, right, vector.known & scalar.known, expr.as_bool, vector.values)
     if not keeps_name(expr.op, expr.as_bool):
-        return _unnamed(vector, values, known)
+        return unnamed(vector, values, known)
     assert stays is not None
     return Vector(vector.labels.take(stays), values[stays], known[stays], vector.missing)
-
-
-def _unnamed(vector: Vector, values: Floats, known: Bools) -> Vector:
-    """New values for the same elements, which are no longer the metric that they were."""
-    table = vector.labels.without(NAME)
-    if not table.unique:
-        twice = Counter(table.rows).most_common(1)[0][0]
-        raise EvaluationError(f"two elements would have the same labels {dict(twice)}; aggregate, or select one metric")
-    return Vector(table, values, known, stripped(vector.missing, (NAME,)) if vector.missing else vector.missing)
-
-
-# ---------------------------------------------------------------- functions
-
-
-def _call(function: str, arguments: tuple[Expr, ...], window: Window, at: int) -> Vector | Scalar:
-    if function in OVER_TIME:
-        return _over_time(function, arguments[0], window, at)
-    match function:
-        case "time":
-            return Scalar(float(at))
-        case "vector":
-            number = _scalar(arguments[0], window, at)
-            return Vector(_NOWHERE, np.array([number.value]), np.array([number.known]))
-        case "scalar":
-            return _as_scalar(_vector(arguments[0], window, at))
-        case "absent":
-            return _absent(_vector(arguments[0], window, at), arguments[0])
-        case "absent_over_time":
-            return _absent(matrix(arguments[0], window, at), arguments[0])
-    return _each(function, arguments, window, at)
-
-
-def _each(function: str, arguments: tuple[Expr, ...], window: Window, at: int) -> Vector:
-    of = _vector(arguments[0], window, at)
-    numbers = [_scalar(a, window, at) for a in arguments[1:]]
-    if function == "clamp" and all(n.known for n in numbers) and numbers[0].value > numbers[1].value:
-        return EMPTY  # as Prometheus: nothing lies between
-    with np.errstate(all="ignore"):
-        values = EACH[function](of.values, *(n.value for n in numbers))
-    return _unnamed(of, values, of.known & all(n.known for n in numbers))
-
-
-def _over_time(function: str, argument: Expr, window: Window, at: int) -> Vector:
-    samples = matrix(argument, window, at)
-    select = bare(argument)
-    assert isinstance(select, Select)
-    assert select.seconds is not None
-    with np.errstate(all="ignore"):
-        values, has = OVER_TIME[function](Range(samples, at - select.offset, select.seconds))
-    keep = has | ~samples.known
-    found = Vector(samples.labels.take(keep), values[keep], samples.known[keep], samples.missing)
-    return found if SIGNATURES[function].keeps_name else _unnamed(found, found.values, found.known)
-
-
-def _as_scalar(of: Vector) -> Scalar:
-    known = of.complete and bool(of.known.all())
-    return Scalar(float(of.values[0]) if len(of) == 1 else float("nan"), known)
-
-
-def _absent(of: Vector | Matrix, argument: Expr) -> Vector:
-    if of.known.any():
-        return EMPTY
-    sure = of.complete and not len(of.labels)
-    return Vector(LabelTable([_labels_of_absence(bare(argument))]), np.ones(1), np.array([sure]))
-
-
-def _labels_of_absence(argument: Expr) -> Labels:
-    """What is sure about the missing series: labels that the selector names once, with ``=``."""
-    if not isinstance(argument, Select):
-        return ()
-    matchers = argument.selector.matchers
-    names = [m.name for m in matchers]
-    return sorted_labels({m.name: m.value for m in matchers if m.op == "=" and names.count(m.name) == 1})
-
-
-def _vector(expr: Expr, window: Window, at: int) -> Vector:
-    value = evaluate(expr, window, at)
-    assert isinstance(value, Vector)  # types are checked at parse
-    return value
-
-
-def _scalar(expr: Expr, window: Window, at: int) -> Scalar:
-    value = evaluate(expr, window, at)
-    assert isinstance(value, Scalar)  # types are checked at parse
-    return value

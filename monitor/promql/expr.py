@@ -13,7 +13,17 @@ Type = Literal["scalar", "vector", "matrix", "string"]
 ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 COMPARISON = ("==", "!=", ">", "<", ">=", "<=")
 SET = ("and", "or", "unless")
-AGGREGATES = ("sum", "min", "max", "avg", "count", "group", "stddev", "stdvar")
+RANKING = ("topk", "bottomk")
+AGGREGATES = ("sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "quantile", "count_values", *RANKING)
+PARAMETERS: dict[str, Type] = {"topk": "scalar", "bottomk": "scalar", "quantile": "scalar", "count_values": "string"}
+"""Aggregations that take something before the vector, and its type."""
+
+When = int | Literal["start", "end"] | None
+"""The ``@`` modifier: a block time, or the first or last time that the whole query is asked for; None: when it is evaluated."""
+
+
+DEFAULT_STEP = 60
+"""Seconds between the evaluations of a subquery that names none: Prometheus' own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,22 @@ class Select:
     seconds: int | None = None
     offset: int = 0
     position: int | None = field(default=None, compare=False)
+    when: When = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """An expression evaluated again and again over ``seconds``, at the multiples of ``step`` (None: of ``DEFAULT_STEP``)."""
+
+    of: Expr
+    seconds: int
+    step: int | None = None
+    offset: int = 0
+    when: When = None
+
+    @property
+    def every(self) -> int:
+        return self.step or DEFAULT_STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +96,13 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Over the groups that share ``labels`` (``by``), or all labels but these (not ``by``)."""
+    """Over the groups that share ``labels`` (``by``), or all labels but these (not ``by``). ``parameter``: see ``PARAMETERS``."""
 
     op: str
     of: Expr
     labels: frozenset[str] = frozenset()
     by: bool = True
+    parameter: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +116,15 @@ class Paren:
     of: Expr
 
 
-Expr = Number | String | Select | Unary | Binary | Aggregate | Call | Paren
+Expr = Number | String | Select | Subquery | Unary | Binary | Aggregate | Call | Paren
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct parts of a node, in the order in which they are written."""
     match expr:
-        case Unary(_, of) | Paren(of) | Aggregate(_, of):
+        case Aggregate(_, of, _, _, parameter) if parameter is not None:
+            return (parameter, of)
+        case Unary(_, of) | Paren(of) | Aggregate(_, of) | Subquery(of):
             return (of,)
         case Binary(_, left, right):
             return (left, right)
@@ -114,6 +143,19 @@ def walk(expr: Expr) -> Iterator[Expr]:
 def selectors(expr: Expr) -> Iterator[Select]:
     """All selectors, as they are written."""
     return (node for node in walk(expr) if isinstance(node, Select))
+
+
+def spans(expr: Expr, around: int = 0) -> Iterator[tuple[Select, int]]:
+    """Each selector with the seconds before the time of evaluation that it reaches back to, subqueries around it counted.
+
+    What ``@`` pins to a time of its own is told as if it were not pinned.
+    """
+    if isinstance(expr, Select):
+        yield expr, around + (expr.seconds or 0) + expr.offset
+    if isinstance(expr, Subquery):
+        around += expr.seconds + expr.every + expr.offset
+    for child in children(expr):
+        yield from spans(child, around)
 
 
 def bare(expr: Expr) -> Expr:

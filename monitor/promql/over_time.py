@@ -1,7 +1,8 @@
 """Functions over a range. Each takes the samples and gives a value a series, and which series have one.
 
 ``rate``, ``increase`` and ``delta`` extrapolate to the borders of the range as Prometheus 3 does (promql/functions.go, extrapolatedRate): up
-to the border when the first or last sample is within 1.1 mean intervals of it, else by half an interval; a counter not below zero.
+to the border when the first or last sample is within 1.1 mean intervals of it, else by half an interval; a counter not below zero. ``deriv`` and
+``predict_linear`` fit a least-squares line (linearRegression in the same file).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from monitor.promql.quantile import quantiles
 from monitor.samples import Matrix
 from monitor.samples.table import Rows
 from monitor.samples.vector import Bools, Floats
@@ -54,6 +56,13 @@ class Range:
         if not len(self.matrix.times):
             return np.full(len(self.matrix.labels), np.nan)
         found: Floats = self.matrix.values[rows, np.arange(len(rows))]
+        return found
+
+    @cached_property
+    def before_last(self) -> Rows:
+        """Row of the last sample but one of each series; 0 if it has none."""
+        earlier = self.matrix.present & (np.arange(len(self.matrix.times))[:, None] < self.last)
+        found: Rows = len(earlier) - 1 - earlier[::-1].argmax(axis=0) if len(earlier) else np.zeros(len(self.matrix.labels), np.intp)
         return found
 
     @cached_property
@@ -145,11 +154,64 @@ def _extrapolated(counter: bool, per_second: bool) -> OverTime:
     return function
 
 
+def _last_step(counter: bool) -> OverTime:
+    """The difference of the last two samples; of a counter what it grew by a second."""
+
+    def function(r: Range) -> Result:
+        enough = r.counts >= 2
+        if not enough.any():
+            return np.full(len(enough), np.nan), enough
+        now, before = r.at(r.last), r.at(r.before_last)
+        if not counter:
+            return now - before, enough
+        grown = np.where(now < before, now, now - before)
+        return grown / (r.matrix.times[r.last] - r.matrix.times[r.before_last]), enough
+
+    return function
+
+
+def _regression(r: Range, zero: int) -> tuple[Floats, Floats, Bools]:
+    """Slope a second and value at the time ``zero`` of the least-squares line through each series' samples, and which have one."""
+    enough = r.counts >= 2
+    if not enough.any():
+        nothing = np.full(len(enough), np.nan)
+        return nothing, nothing, enough
+    present, values = r.matrix.present, _filled(r, 0.0)
+    x = np.where(present, (r.matrix.times - zero).astype(np.float64)[:, None], 0.0)
+    mean_x, mean_y = x.sum(axis=0) / r.counts, values.sum(axis=0) / r.counts
+    away = np.where(present, x - mean_x, 0.0)
+    slope = (away * np.where(present, values - mean_y, 0.0)).sum(axis=0) / (away**2).sum(axis=0)
+    first = r.at(r.first)
+    level = (~present | (values == first)).all(axis=0)  # as Prometheus: a level line exactly, but none through infinity
+    flat = np.where(np.isinf(first), np.nan, 0.0)
+    return np.where(level, flat, slope), np.where(level, first + flat, mean_y - slope * mean_x), enough
+
+
+def _deriv(r: Range) -> Result:
+    slope, _, enough = _regression(r, r.end)
+    return slope, enough
+
+
+def predicted(r: Range, now: int, ahead: float) -> Result:
+    """Where each series' line is ``ahead`` seconds after ``now`` (which an offset does not move)."""
+    slope, value, enough = _regression(r, now)
+    return slope * ahead + value, enough
+
+
+def quantile_over_time(r: Range, phi: float) -> Result:
+    """The ``phi``-quantile of each series' samples."""
+    _, series = np.nonzero(r.matrix.present)
+    return quantiles(phi, r.matrix.values[r.matrix.present], series, len(r.counts)), r.counts > 0
+
+
 OVER_TIME: dict[str, OverTime] = {
     "avg_over_time": _seen(_avg),
     "changes": _seen(_changes),
     "count_over_time": _seen(lambda r: r.counts.astype(np.float64)),
     "delta": _extrapolated(counter=False, per_second=False),
+    "deriv": _deriv,
+    "idelta": _last_step(counter=False),
+    "irate": _last_step(counter=True),
     "increase": _extrapolated(counter=True, per_second=False),
     "last_over_time": _seen(lambda r: r.at(r.last)),
     "max_over_time": _seen(_extreme(np.fmax)),

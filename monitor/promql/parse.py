@@ -17,6 +17,7 @@ from monitor.catalogue.catalogue import nearest
 from monitor.promql.expr import (
     AGGREGATES,
     COMPARISON,
+    PARAMETERS,
     SET,
     Aggregate,
     Binary,
@@ -27,17 +28,26 @@ from monitor.promql.expr import (
     Paren,
     Select,
     String,
+    Subquery,
     Type,
     Unary,
+    When,
+    bare,
+    children,
 )
+from monitor.promql.relabel import LABEL
 from monitor.promql.scanner import ParseError, Scan, Token, scan
 from monitor.promql.signatures import SIGNATURES
 from monitor.samples import NAME, BadMatcher, Matcher, MatchOp, Selector
+from monitor.samples.selector import Pattern
 
 _CALLED = re.compile(r"in call to (?:function )?'(\w+)'")
 
 MAX_NODES_DEEP = 120
 """Levels of nodes: evaluation is recursive, and a chain of operators is as deep as it is long."""
+
+MAX_EVALUATIONS = 100_000
+"""How often the inside of subqueries may be evaluated for one result; those of nested ones multiply."""
 
 _OPS: dict[str, MatchOp] = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 _CARDS: dict[str, Literal["one-to-one", "many-to-one", "one-to-many"]] = {
@@ -55,7 +65,23 @@ def parse(text: str) -> Expr:
     tree = _native(text, found)
     expr = _Conversion(found).convert(tree, 0)
     type_of(expr)
+    _check_subqueries(expr, 1)
     return expr
+
+
+def parse_matchers(text: str) -> tuple[Matcher, ...]:
+    """The conditions of a selector, on ``__name__`` too; a name may be left out, as in ``{protocol="lido"}``. Raises ParseError."""
+    found = scan(text)
+    tree = _native(text, found)
+    if type(tree).__name__ != "VectorSelector":
+        raise ParseError("this is no selector", 0, 'write a metric\'s name or labels, e.g. up{job="a"}')
+    if tree.matchers.or_matchers:
+        raise ParseError("alternatives inside braces are not supported", 0, "give two selectors")
+    named = () if tree.name is None else (Matcher(NAME, "=", tree.name),)
+    try:
+        return (*named, *(Matcher(m.name, _OPS[str(m.op).rsplit(".", 1)[-1]], m.value) for m in tree.matchers.matchers))
+    except BadMatcher as error:
+        raise ParseError(str(error), None) from None
 
 
 def type_of(expr: Expr) -> Type:
@@ -67,11 +93,18 @@ def type_of(expr: Expr) -> Type:
             return "string"
         case Select(_, seconds):
             return "vector" if seconds is None else "matrix"
+        case Subquery(of):
+            _one_of(("vector",), of, "a subquery")
+            return "matrix"
         case Paren(of):
             return type_of(of)
         case Unary(op, of):
             return _one_of(("scalar", "vector"), of, f"the operand of {op}")
-        case Aggregate(op, of):
+        case Aggregate(op, of, _, _, parameter):
+            if parameter is not None:
+                _one_of((PARAMETERS[op],), parameter, f"{op}()")
+            if op == "count_values" and isinstance(parameter, String):
+                _check_label(parameter.value, op)
             return _one_of(("vector",), of, f"{op}()")
         case Call(function, arguments):
             return _call_type(function, arguments)
@@ -82,12 +115,44 @@ def type_of(expr: Expr) -> Type:
 def _call_type(function: str, arguments: tuple[Expr, ...]) -> Type:
     signature = SIGNATURES[function]
     least, most = len(signature.takes) - signature.optional, len(signature.takes)
-    if not least <= len(arguments) <= most:
-        wanted = str(most) if least == most else f"{least} to {most}"
+    if len(arguments) < least or (len(arguments) > most and signature.more is None):
+        wanted = f"at least {least}" if signature.more else str(most) if least == most else f"{least} to {most}"
         raise ParseError(f"{function}() takes {wanted} arguments, not {len(arguments)}", None)
-    for argument, wanted_type in zip(arguments, signature.takes, strict=False):
+    types = [*signature.takes, *[signature.more or "string"] * max(len(arguments) - most, 0)]
+    for argument, wanted_type in zip(arguments, types, strict=False):
         _one_of((wanted_type,), argument, f"{function}()")
+    if function in ("label_replace", "label_join"):
+        _check_relabel(function, [a.value for a in map(bare, arguments) if isinstance(a, String)])
     return signature.gives
+
+
+def _check_relabel(function: str, texts: list[str]) -> None:
+    _check_label(texts[0], function)
+    if function == "label_join":
+        for name in texts[2:]:
+            _check_label(name, function)
+        return
+    if texts[2]:
+        _check_label(texts[2], function)
+    try:
+        Pattern(texts[3])
+    except BadMatcher as error:
+        raise ParseError(str(error), None) from None
+
+
+def _check_label(name: str, function: str) -> None:
+    if not LABEL.fullmatch(name):
+        raise ParseError(f'{function}(): "{name}" is no name of a label', None, "letters, digits and _ make one, not a digit first")
+
+
+def _check_subqueries(expr: Expr, times: int) -> None:
+    if isinstance(expr, Subquery):
+        times *= expr.seconds // expr.every + 1
+        if times > MAX_EVALUATIONS:
+            found = f"the subqueries would be evaluated {times} times for one result"
+            raise ParseError(found, None, f"at most {MAX_EVALUATIONS}: take larger steps, or record the inner expression by a rule")
+    for child in children(expr):
+        _check_subqueries(child, times)
 
 
 def _binary_type(expr: Binary) -> Type:
@@ -166,6 +231,8 @@ class _Conversion:
                 return self._select(node, None)
             case "MatrixSelector":
                 return self._select(node.vector_selector, _seconds(node.range, "a range"))
+            case "SubqueryExpr":
+                return self._subquery(node, below)
             case "ParenExpr":
                 return Paren(self.convert(node.expr, below))
             case "UnaryExpr":
@@ -181,8 +248,6 @@ class _Conversion:
 
     def _select(self, node: Any, seconds: int | None) -> Select:
         position = next(self._positions, None)
-        if node.at is not None:
-            raise ParseError("the @ modifier is not supported", position, "use offset")
         if node.matchers.or_matchers:
             raise ParseError("alternatives inside braces are not supported", position, 'join two selectors with "or"')
         family, matchers = node.name, []
@@ -197,7 +262,15 @@ class _Conversion:
         if not family:
             raise ParseError("a selector without a metric's name is not supported", position, "write the metric's name before the {")
         offset = 0 if node.offset is None else _seconds(node.offset, "an offset")
-        return Select(Selector(family, tuple(matchers)), seconds, offset, position)
+        return Select(Selector(family, tuple(matchers)), seconds, offset, position, _when(node.at))
+
+    def _subquery(self, node: Any, depth: int) -> Subquery:
+        of = self.convert(node.expr, depth)
+        seconds = _seconds(node.range, "a range")
+        step = None if node.step is None else _seconds(node.step, "a step")
+        if seconds < 1 or step == 0:
+            raise ParseError("a subquery's range and step must be greater than 0", None)
+        return Subquery(of, seconds, step, 0 if node.offset is None else _seconds(node.offset, "an offset"), _when(node.at))
 
     def _matcher(self, name: str, op: MatchOp, value: str, position: int | None) -> Matcher:
         try:
@@ -211,7 +284,10 @@ class _Conversion:
             raise ParseError(f'the aggregation "{op}" is not supported', None, f"supported are {', '.join(AGGREGATES)}")
         by = node.modifier is None or str(node.modifier.type).endswith("By")
         names = frozenset(node.modifier.labels) if node.modifier is not None else frozenset()
-        return Aggregate(op, self.convert(node.expr, depth), names, by)
+        if (node.param is None) == (op in PARAMETERS):
+            raise ParseError(f"{op}() {'lacks its first argument' if node.param is None else 'takes one argument'}", None)
+        parameter = None if node.param is None else bare(self.convert(node.param, depth))
+        return Aggregate(op, self.convert(node.expr, depth), names, by, parameter)
 
     def _binary(self, node: Any, depth: int) -> Binary:
         left, right = self.convert(node.lhs, depth), self.convert(node.rhs, depth)
@@ -231,3 +307,13 @@ def _seconds(duration: timedelta, what: str) -> int:
     if seconds != int(seconds):
         raise ParseError(f"{what} of {seconds} seconds is not supported", None, "use whole seconds")
     return int(seconds)
+
+
+def _when(at: Any) -> When:
+    """What ``@`` says, to the second below."""
+    if at is None:
+        return None
+    kind = str(at.type).rsplit(".", 1)[-1]
+    if kind == "Start":
+        return "start"
+    return "end" if kind == "End" else int(at.at.timestamp())

@@ -172,7 +172,7 @@ class _Order:
         elif token.text == "[":
             self._skip_to("]")
         elif token.text == "@":
-            raise ParseError("the @ modifier is not supported", token.at, "use offset")
+            self._when(token)
         elif token.low == "offset":
             self._offset(token)
         elif token.low in _GROUPING:
@@ -201,6 +201,15 @@ class _Order:
             self.i += 1
         if self.i >= len(self.tokens) or self.tokens[self.i].kind != "number":
             raise ParseError("offset wants a duration", self._at(self.i), "write e.g. offset 5m")
+        self.i += 1
+
+    def _when(self, token: Token) -> None:
+        """``@ 1700000000``, ``@ start()`` or ``@ end()``."""
+        if self._text(self.i).lower() in ("start", "end") and self._text(self.i + 1) == "(" and self._text(self.i + 2) == ")":
+            self.i += 3
+            return
+        if self.i >= len(self.tokens) or self.tokens[self.i].kind != "number":
+            raise ParseError("@ wants a time", self._at(self.i), "write Unix seconds, start() or end()")
         self.i += 1
 
     def _braces(self) -> None:
@@ -238,11 +247,8 @@ class _Order:
         return token
 
     def _skip_to(self, close: str) -> None:
-        """Past the next ``close``; what lies between is the parser's business, except what we know and don't support."""
+        """Past the next ``close``; what lies between is the parser's business."""
         while self.tokens[self.i].text != close or self.tokens[self.i].kind != "op":
-            token = self.tokens[self.i]
-            if close == "]" and ":" in token.text:
-                raise ParseError("subqueries are not supported", token.at, "record the inner expression by a rule and select that")
             self.i += 1
         self.i += 1
 

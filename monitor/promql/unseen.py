@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
 from monitor.model import Labels
+from monitor.promql.value import EvaluationError
 from monitor.samples import NAME, Grouping, LabelTable, Missing, Vector, widest
 from monitor.samples.table import Rows, project
-from monitor.samples.vector import Bools
+from monitor.samples.vector import Bools, Floats
 
 
 def projected(missing: Missing, names: frozenset[str], on: bool) -> Missing:
@@ -65,3 +67,12 @@ def without_labels(row: Labels, names: Iterable[str]) -> Labels:
     """The row without these labels."""
     gone = frozenset(names)
     return tuple(p for p in row if p[0] not in gone)
+
+
+def unnamed(vector: Vector, values: Floats, known: Bools) -> Vector:
+    """New values for the same elements, which are no longer the metric that they were. Raises EvaluationError if two become one."""
+    table = vector.labels.without(NAME)
+    if not table.unique:
+        twice = Counter(table.rows).most_common(1)[0][0]
+        raise EvaluationError(f"two elements would have the same labels {dict(twice)}; aggregate, or select one metric")
+    return Vector(table, values, known, stripped(vector.missing, (NAME,)) if vector.missing else vector.missing)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monitor.catalogue.catalogue import Catalogue, nearest
 from monitor.model import Family, LabelSpec
-from monitor.promql.expr import COMPARISON, SET, Aggregate, Binary, Call, Expr, Number, Select, Unary, bare, walk
+from monitor.promql.expr import COMPARISON, SET, Aggregate, Binary, Call, Expr, Number, Select, String, Subquery, Unary, bare, walk
 from monitor.promql.parse import type_of
 from monitor.rules.files import Rule
 from monitor.rules.problems import Level, Problem
@@ -17,8 +17,8 @@ from monitor.samples import Matcher
 
 PER_CENT_FROM = 1.5
 """A ratio compared with more than this looks like one taken for per cent."""
-_FOR_COUNTERS = ("rate", "increase")
-_SUGGEST = {"rate": "delta() or changes() for a gauge", "increase": "delta() or changes() for a gauge"}
+_FOR_COUNTERS = ("rate", "increase", "irate")
+_SUGGEST = {"irate": "idelta() for a gauge", "rate": "delta() or changes() for a gauge", "increase": "delta() or changes() for a gauge"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class ExpressionCheck:
     def problems(self) -> Iterator[Problem]:
         yield from self._type()
         for node in walk(self.rule.expr):
+            if isinstance(node, Select | Subquery) and node.when is not None:
+                yield self._problem(self._at_sign(), "fixed-time", "@ asks for a fixed time", "offset, which moves with the block")
+            if isinstance(node, Subquery) and node.offset < 0:
+                yield self._problem(0, "future", "a negative offset asks for the future", "an offset of 0 or more")
             if isinstance(node, Select):
                 yield from self._select(node)
             elif isinstance(node, Call):
@@ -83,6 +87,9 @@ class ExpressionCheck:
             yield self._problem(
                 0, "always-true", "the alert is true whenever the series is there, even at 0", "a comparison, such as > 0", level="warning"
             )
+
+    def _at_sign(self) -> int:
+        return max(self.rule.text.find("@"), 0)
 
     # ------------------------------------------------------------ selectors
 
@@ -158,7 +165,8 @@ class ExpressionCheck:
         known = {spec.name for s in inner if s.selector.family in self.catalogue for spec in self.catalogue[s.selector.family].labels}
         if not inner or any(s.selector.family not in self.catalogue for s in inner):
             return
-        for name in sorted(node.labels - known):
+        counted = {node.parameter.value} if isinstance(node.parameter, String) else set()
+        for name in sorted(node.labels - known - counted):
             at = self._word_at(name, inner[0].position or 0)
             word = "by" if node.by else "without"
             yield self._problem(

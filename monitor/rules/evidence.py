@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from monitor.model import Hash, Labels, Moment, Tick
-from monitor.promql import selectors
+from monitor.promql import spans
 from monitor.promql.expr import Select
 from monitor.rules.files import Rule
 from monitor.samples import FrameWindow
@@ -17,7 +18,7 @@ from monitor.samples import FrameWindow
 
 def seen_samples(rule: Rule, window: FrameWindow, at: int) -> str:
     """A digest of every sample that the rule could see at a time: the same for all its alerts, so make it once. Floats go in by their bits."""
-    return _sha256([_samples(select, window, at) for select in selectors(rule.expr)])
+    return _sha256([_samples(select, seconds, window, at) for select, seconds in spans(rule.expr)])
 
 
 def evidence(rule: Rule, samples: str, at: Moment, labels: Labels) -> Hash:
@@ -35,10 +36,14 @@ def _sha256(body: Any) -> str:
     return hashlib.sha256(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
-def _samples(select: Select, window: FrameWindow, now: int) -> list[Any]:
+def _samples(select: Select, reach: int, window: FrameWindow, now: int) -> list[Any]:
+    """``reach``: seconds before now that the rule sees of it, more than the selector's own inside a subquery."""
     at = now - select.offset
     if select.selector.family not in window.catalogue:
         return [str(select.selector), at, "no such family"]
+    if reach > (select.seconds or 0) + select.offset:
+        select = replace(select, seconds=reach, offset=0)
+        at = now
     if select.seconds is None:
         vector = window.instant(select.selector, at)
         rows = sorted(

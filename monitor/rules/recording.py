@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitor.catalogue.catalogue import Catalogue
 from monitor.model import Family, LabelSpec, Zone, labels
-from monitor.promql import selectors
+from monitor.promql import selectors, spans
 from monitor.rules.files import Rule, RuleSet
 from monitor.rules.shapes import output_labels
 from monitor.samples import Source, recorded_scope, recorder
@@ -99,5 +99,5 @@ def keep_seconds(rules: RuleSet) -> dict[str, int]:
 
 def _spans(rules: RuleSet) -> Iterator[tuple[str, int]]:
     for rule in rules:
-        for select in selectors(rule.expr):
-            yield select.selector.family, (select.seconds or 0) + max(select.offset, 0)
+        for select, seconds in spans(rule.expr):
+            yield select.selector.family, max(seconds, 0)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from monitor.catalogue.catalogue import Catalogue
 from monitor.model import Unit
-from monitor.promql.expr import AGGREGATES, SET, Aggregate, Binary, Call, Expr, Number, Paren, Select, String, Unary, bare
+from monitor.promql.expr import (
+    AGGREGATES,
+    RANKING,
+    SET,
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    Number,
+    Paren,
+    Select,
+    String,
+    Subquery,
+    Unary,
+    bare,
+)
 from monitor.promql.parse import type_of
 
 _KEEPS_UNIT = frozenset(
-    ("abs", "ceil", "floor", "round", "clamp", "clamp_max", "clamp_min", "scalar", "avg_over_time", "max_over_time", "min_over_time", "last_over_time", "delta")
+    ("abs", "ceil", "floor", "round", "clamp", "clamp_max", "clamp_min", "scalar", "avg_over_time", "max_over_time", "min_over_time", "last_over_time", "delta", "idelta", "predict_linear", "stddev_over_time", "sort", "sort_desc", "label_replace", "label_join")
 )  # fmt: skip
 
 
@@ -19,12 +34,14 @@ def output_labels(expr: Expr, catalogue: Catalogue) -> frozenset[str] | None:
             return frozenset()
         case Select(selector):
             return frozenset(s.name for s in catalogue[selector.family].labels) if selector.family in catalogue else None
-        case Paren(of) | Unary(_, of):
+        case Paren(of) | Unary(_, of) | Subquery(of):
             return output_labels(of, catalogue)
-        case Aggregate(op, of, names, by):
+        case Aggregate(op, of, names, by, parameter):
             inner = output_labels(of, catalogue)
-            if op in ("topk", "bottomk"):
+            if op in RANKING:
                 return inner
+            if op == "count_values" and isinstance(parameter, String):
+                inner, names = None if inner is None else inner | {parameter.value}, names | {parameter.value} if by else names
             if by:
                 return names if inner is None else names & inner
             return None if inner is None else inner - names
@@ -39,7 +56,10 @@ def _call_labels(function: str, arguments: tuple[Expr, ...], catalogue: Catalogu
         of = bare(arguments[0])
         return frozenset(m.name for m in of.selector.matchers if m.op == "=") if isinstance(of, Select) else frozenset()
     vectors = [a for a in arguments if type_of(a) in ("vector", "matrix")]
-    return output_labels(vectors[0], catalogue) if vectors and function != "scalar" else frozenset()
+    inner = output_labels(vectors[0], catalogue) if vectors and function != "scalar" else frozenset()
+    if function in ("label_replace", "label_join") and isinstance(target := bare(arguments[1]), String) and inner is not None:
+        return inner | {target.value}
+    return inner
 
 
 def _binary_labels(expr: Binary, catalogue: Catalogue) -> frozenset[str] | None:
@@ -64,9 +84,9 @@ def unit_of(expr: Expr, catalogue: Catalogue) -> Unit | None:
     match expr:
         case Select(selector):
             return catalogue[selector.family].unit or None if selector.family in catalogue else None
-        case Paren(of) | Unary(_, of):
+        case Paren(of) | Unary(_, of) | Subquery(of):
             return unit_of(of, catalogue)
-        case Aggregate(op, of) if op in AGGREGATES and op not in ("count", "group", "stdvar"):
+        case Aggregate(op, of) if op in AGGREGATES and op not in ("count", "count_values", "group", "stdvar"):
             return unit_of(of, catalogue)
         case Call(function, arguments) if function in _KEEPS_UNIT and arguments:
             return unit_of(arguments[0], catalogue)

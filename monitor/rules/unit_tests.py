@@ -15,7 +15,7 @@ from pathlib import Path
 
 from monitor.catalogue.catalogue import Catalogue, nearest
 from monitor.model import AlertInstance, BlockStamp, Failed, Family, Frame, Hash, Labels, Series, Slot, Verdict, blind_frame, ok_frame
-from monitor.promql import EvaluationError, evaluate, selectors
+from monitor.promql import EvaluationError, evaluate, selectors, spans
 from monitor.rules.files import RuleSet, load
 from monitor.rules.instances import Instances
 from monitor.rules.judge import judge, record
@@ -259,7 +259,7 @@ def _as_series(family: Family, interval: int) -> Family:
 
 
 def _longest(rules: RuleSet, test: UnitTest) -> int:
-    asked = [(s.seconds or 0) + max(s.offset, 0) for x in test.samples for s in selectors(x.expr)]
+    asked = [max(seconds, 0) for x in test.samples for _, seconds in spans(x.expr)]
     return max([test.interval, *keep_seconds(rules).values(), *asked])
 
 

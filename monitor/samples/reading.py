@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,6 +82,20 @@ def read_instant(reading: Reading, at: int) -> Vector:
     """The selected series at a time."""
     if reading.family.kind == "event":
         return _visible_events(reading, at)
+    return _newest(reading, at, lambda chunk, row, columns: chunk.values[row, columns])
+
+
+def read_spoken(reading: Reading, at: int) -> Vector:
+    """The selected series at a time, each with the time that its sample speaks for; of an event the time of its admission."""
+    if reading.family.kind == "event":
+        found = _visible_events(reading, at)
+        admitted = {labels: time for time, labels in _happened(reading, at - (reading.family.visible_for or 0), at)}
+        return Vector(found.labels, np.array([float(admitted[row]) for row in found.labels.rows]), found.known, found.missing)
+    return _newest(reading, at, lambda chunk, row, columns: np.full(len(columns), float(chunk.read[row])))
+
+
+def _newest(reading: Reading, at: int, value: Callable[[Chunk, int, NDArray[np.intp]], Floats]) -> Vector:
+    """What each track's newest frame says, by ``value`` of its chunk, row and columns."""
     parts: list[tuple[LabelTable, Floats, Bools]] = []
     missing: set[Labels] = set()
     for track in reading.tracks:
@@ -95,7 +109,7 @@ def read_instant(reading: Reading, at: int) -> Vector:
         missing |= columns.missing if fresh else {reading.blindness(track)}
         if len(columns.table):
             known = ~unknown_columns(chunk, slice(row, row + 1), columns.at) if fresh else np.zeros(len(columns.at), bool)
-            parts.append((columns.table, chunk.values[row, columns.at], known))
+            parts.append((columns.table, value(chunk, row, columns.at), known))
     return _stack(reading, parts, widest(missing))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import re2
 
@@ -21,6 +21,21 @@ MatchOp = Literal["=", "!=", "=~", "!~"]
 
 class BadMatcher(ValueError):
     """A matcher whose regular expression cannot be used."""
+
+
+class Pattern:
+    """A regular expression (RE2) that a whole value must match. Raises BadMatcher as a Matcher does."""
+
+    def __init__(self, pattern: str) -> None:
+        self._full = _compiled(pattern)
+
+    def groups(self, value: str) -> dict[str, str] | None:
+        """What the groups matched, by number and by name, an idle one as an empty text; None where the value does not match."""
+        found: Any = self._full(value)
+        if found is None:
+            return None
+        numbered = {"0": found.group(0)} | {str(i): text or "" for i, text in enumerate(found.groups(), 1)}
+        return numbered | {name: text or "" for name, text in found.groupdict().items()}
 
 
 @dataclass(frozen=True, slots=True)

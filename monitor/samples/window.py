@@ -20,7 +20,7 @@ import structlog
 
 from monitor.catalogue.catalogue import Catalogue
 from monitor.model import BlockStamp, Family, Frame, Labels, Moment, Ok, Tick
-from monitor.samples.reading import Reading, read_instant, read_range
+from monitor.samples.reading import Reading, read_instant, read_range, read_spoken
 from monitor.samples.selector import Selector
 from monitor.samples.track import Track, spoken_for
 from monitor.samples.vector import Matrix, Vector
@@ -138,6 +138,11 @@ class FrameWindow:
         """The selected series at a time. Raises UnknownFamily."""
         family = self.catalogue[selector.family]
         return read_instant(self._reading(selector, family), at)
+
+    def spoken(self, selector: Selector, at: int) -> Vector:
+        """The selected series at a time, each with the block time that its sample speaks for. Raises UnknownFamily."""
+        family = self.catalogue[selector.family]
+        return read_spoken(self._reading(selector, family), at)
 
     def range(self, selector: Selector, at: int, seconds: int) -> Matrix:
         """The selected samples in (at - seconds, at]. Raises UnknownFamily."""

@@ -9,7 +9,8 @@ _VALUES = {"p": ("a", "b", "a|b", "z"), "i": ("1", "2", "1|3", "[12]"), "q": ("k
 _RANGES = ("24s", "1m", "2m", "3m")
 _OFFSETS = ("", "", "", " offset 24s", " offset 2m")
 _OVER = ("min_over_time", "max_over_time", "sum_over_time", "count_over_time", "last_over_time", "present_over_time", "changes", "resets")
-_INEXACT_OVER = ("avg_over_time", "delta", "stddev_over_time")
+_INEXACT_OVER = ("avg_over_time", "delta", "stddev_over_time", "deriv", "idelta", "irate")
+_STEPS = ("12s", "24s", "36s")
 
 
 @st.composite
@@ -22,6 +23,16 @@ def _selector(draw: st.DrawFn, families: str = "xyzgn") -> str:
 @st.composite
 def _range(draw: st.DrawFn, families: str) -> str:
     return f"{draw(_selector(families))}[{draw(st.sampled_from(_RANGES))}]{draw(st.sampled_from(_OFFSETS))}"
+
+
+@st.composite
+def _subquery(draw: st.DrawFn, depth: int) -> str:
+    """Steps divide no range in such a way that one falls on its beginning, where Prometheus 2 and 3 differ."""
+    inner = draw(st.sampled_from(("{0}", "({1})")))
+    return (
+        inner.format(draw(_selector("xyzg")), draw(_vector(depth)))
+        + f"[{draw(st.sampled_from(('66s', '126s')))}:{draw(st.sampled_from(_STEPS))}]"
+    )
 
 
 @st.composite
@@ -57,7 +68,7 @@ def _scalar(draw: st.DrawFn, depth: int) -> str:
 @st.composite
 def _vector(draw: st.DrawFn, depth: int) -> str:
     """An expression whose values are exact whichever way they are summed, so that comparisons can't differ by rounding."""
-    choice = draw(st.integers(0, 10)) if depth > 0 else 0
+    choice = draw(st.integers(0, 13)) if depth > 0 else 0
     below = _vector(depth - 1)
     match choice:
         case 1 | 2:
@@ -86,6 +97,18 @@ def _vector(draw: st.DrawFn, depth: int) -> str:
             return function % draw(below)
         case 10:
             return draw(st.sampled_from((f"absent({draw(below)})", f"vector({draw(_scalar(depth - 1))})")))
+        case 11:
+            over = draw(st.sampled_from((*_OVER, "absent_over_time")))
+            return f"{over}({draw(_subquery(depth - 1))}{draw(st.sampled_from(_OFFSETS))})"
+        case 12:
+            change = draw(
+                st.sampled_from(
+                    ('label_replace(%s, "q", "$1-", "i", "(1|2)")', 'label_join(%s, "r", "/", "p", "i")', "sort(%s)", "timestamp(%s)")
+                )
+            )
+            return change % draw(below)
+        case 13:
+            return f'count_values {draw(st.sampled_from(("by", "without")))} {draw(_labels())} ("v", {draw(below)})'
     return draw(_selector()) + draw(st.sampled_from(_OFFSETS))
 
 
@@ -93,7 +116,7 @@ def _vector(draw: st.DrawFn, depth: int) -> str:
 def expressions(draw: st.DrawFn, depth: int = 3) -> str:
     """Any expression; what may be rounded differently stands outermost."""
     exact = draw(_vector(depth))
-    choice = draw(st.integers(0, 7))
+    choice = draw(st.integers(0, 10))
     match choice:
         case 0:
             return f"{draw(st.sampled_from(('avg', 'sum')))} by {draw(_labels())} ({exact})"
@@ -105,4 +128,12 @@ def expressions(draw: st.DrawFn, depth: int = 3) -> str:
             return f"{exact} /{draw(_matching(True))}{draw(_vector(1))}"
         case 4:
             return f"scalar({exact})"
+        case 8:
+            op, k = draw(st.sampled_from(("topk", "bottomk"))), draw(st.sampled_from(("1", "2", "3", "-1", "scalar(z)")))
+            return f"{op} {draw(st.sampled_from(('by', 'without')))} {draw(_labels())} ({k}, {exact})"
+        case 9:
+            phi = draw(st.sampled_from(("0", "0.3", "0.5", "1", "1.5", "scalar(z)")))
+            return f"quantile {draw(st.sampled_from(('by', 'without')))} {draw(_labels())} ({phi}, {exact})"
+        case 10:
+            return draw(st.sampled_from(("quantile_over_time(0.7, %s)", "predict_linear(%s, 60)"))) % draw(_range("xyzcg"))
     return exact

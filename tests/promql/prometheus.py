@@ -49,6 +49,12 @@ class Prometheus:
             return float(data["result"][1])
         return {tuple(sorted(e["metric"].items())): float(e["value"][1]) for e in data["result"]}
 
+    def query_range(self, expr: str, start: int, end: int, step: int) -> dict[tuple[tuple[str, str], ...], dict[int, float]]:
+        """The points of each series by time."""
+        answer = self._http.get("/api/v1/query_range", params={"query": expr, "start": start, "end": end, "step": step}).json()
+        assert answer["status"] == "success", answer
+        return {tuple(sorted(e["metric"].items())): {int(t): float(v) for t, v in e["values"]} for e in answer["data"]["result"]}
+
     def ready(self) -> bool:
         try:
             return self._http.get("/-/ready").status_code == 200

@@ -8,7 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.promql import Aggregate, Binary, Call, Matching, Number, Paren, ParseError, Select, Unary, parse, selectors, type_of, walk
+from monitor.promql import (
+    Aggregate,
+    Binary,
+    Call,
+    Matching,
+    Number,
+    Paren,
+    ParseError,
+    Select,
+    Subquery,
+    Unary,
+    parse,
+    parse_matchers,
+    selectors,
+    spans,
+    type_of,
+    walk,
+    written,
+)
 from monitor.promql.signatures import SIGNATURES
 from monitor.samples import Matcher, Selector
 from tests.promql.expressions import expressions
@@ -19,6 +37,53 @@ def test_nodes_are_our_own() -> None:
     rate = Call("rate", (Select(Selector("x", (Matcher("a", "=", "b"), Matcher("c", "!~", "d"))), 300, -60),))
     matching = Matching(True, frozenset({"a"}), "many-to-one", ("q",))
     assert parse(text) == Binary(">", Aggregate("sum", rate, frozenset({"a"})), Unary("-", Paren(Select(Selector("y")))), True, matching)
+
+
+def test_subqueries_and_fixed_times() -> None:
+    assert parse("max_over_time(x[1h:5m] offset 1m)") == Call("max_over_time", (Subquery(Select(Selector("x")), 3600, 300, 60),))
+    assert parse("max_over_time((x + y)[1h:])").arguments[0].every == 60  # type: ignore[union-attr]
+    assert parse("x @ 1700000000.7") == Select(Selector("x"), when=1_700_000_000)
+    assert parse("rate(x[5m] @ start() offset 1m)") == Call("rate", (Select(Selector("x"), 300, 60, when="start"),))
+    assert parse("topk by (a) (3, x @ end())") == Aggregate("topk", Select(Selector("x"), when="end"), frozenset({"a"}), True, Number(3))
+    assert [(s.selector.family, seconds) for s, seconds in spans(parse("max_over_time(rate(x[5m] offset 1m)[1h:1m]) + y"))] == [
+        ("x", 3600 + 60 + 360),
+        ("y", 0),
+    ]
+
+
+def test_a_selector_alone_may_leave_out_the_name() -> None:
+    assert parse_matchers('up{a="b",c!~"d"}') == (Matcher("__name__", "=", "up"), Matcher("a", "=", "b"), Matcher("c", "!~", "d"))
+    assert parse_matchers('{__name__=~"a|b"}') == (Matcher("__name__", "=~", "a|b"),)
+    for text in ("1", "rate(x[5m])", "x[5m]", '{a="b" or c="d"}', '{a=~"("}', "{"):
+        with pytest.raises(ParseError):
+            parse_matchers(text)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(expressions())
+def test_written_again_it_means_the_same(text: str) -> None:
+    expr = parse(text)
+    assert parse(written(expr)) == expr
+    assert written(parse(written(expr))) == written(expr)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("foo/bar", "foo / bar"),
+        ("sum(x)by(b,a)", "sum by (a, b) (x)"),
+        ("sum without()(x)", "sum without () (x)"),
+        ("topk(3,rate(x{a='b'}[90m]@start() offset -1d))", 'topk(3, rate(x{a="b"}[1h30m] @ start() offset -1d))'),
+        ("a*on(x)group_left(y,z)b>bool 1e-7", "a * on (x) group_left (y, z) b > bool 0.0000001"),
+        ("max_over_time(x[14d:]) and ignoring(q) -y", "max_over_time(x[2w:]) and ignoring (q) -y"),
+        ("x > inf or x < -Inf or x == 1", "x > Inf or x < -Inf or x == 1"),
+        (r'count_values("v", x{a="\"\\\n"})', r'count_values("v", x{a="\"\\\n"})'),
+        ("x @ 1700000000", "x @ 1700000000.000"),
+    ],
+)
+def test_the_usual_form(text: str, shown: str) -> None:
+    assert written(parse(text)) == shown
+    assert parse(shown) == parse(text)
 
 
 def test_precedence_is_that_of_promql() -> None:
@@ -53,10 +118,23 @@ def test_selectors_know_where_they_stand() -> None:
         ("foo{1}", 4, "label"),
         ("rat(x[5m])", 0, 'did you mean "rate"'),
         ("1 + histogram_quantile(0.9, x)", 4, "histogram_quantile"),
-        ("topk(3, x)", 0, "topk"),
-        ("x[5m:1m]", 4, "subqueries"),
-        ("x[5m:]", 4, "subqueries"),
-        ("x @ 3", 2, "@ modifier"),
+        ("topk(x)", None, "expected 2, got 1"),
+        ("sum(3, x)", None, "expected 1, got 2"),
+        ('topk("3", x)', None, "scalar"),
+        ("count_values(3, x)", None, "string"),
+        ('count_values("a b", x)', None, "no name of a label"),
+        ('label_replace(x, "0", "$1", "i", "(.*)")', None, "no name of a label"),
+        ('label_replace(x, "a", "$1", "i", "(")', None, "regular expression"),
+        ('label_join(x, "a")', 0, "argument"),
+        ("sum(x[5m:1m])", None, "use a function over time"),
+        ("rate(1[5m:1m])", None, "vector"),
+        ("rate(x[5m:0s])", None, "greater than 0"),
+        ("rate(x[5m:500ms])", None, "whole seconds"),
+        ("max_over_time(x[1y:1m])", None, "evaluated 525601 times"),
+        ("max_over_time((max_over_time(x[1d:1m]))[1d:1m])", None, "record the inner"),
+        ("x @ -3", 4, "@ wants a time"),
+        ("x @ y", 4, "@ wants a time"),
+        ("x @ start(", 9, "not closed"),
         ("a + fill(0) b", 4, "fill"),
         ('x{a="1" or b="2"}', 8, "alternatives"),
         ('{a="b"}', 0, "without a metric's name"),
@@ -88,7 +166,7 @@ def test_errors_say_where_and_what(text: str, position: int | None, says: str) -
 
 
 def test_a_function_is_supported_if_it_can_be_written() -> None:
-    written = {"matrix": "x[1m]", "vector": "x", "scalar": "1", "string": '""'}
+    written = {"matrix": "x[1m]", "vector": "x", "scalar": "1", "string": '"a"'}
     for name, signature in SIGNATURES.items():
         assert type_of(parse(f"{name}({', '.join(written[t] for t in signature.takes)})")) == signature.gives
 

@@ -137,6 +137,12 @@ GROUPED = (
     "abs(x) unless on(p, i, q) abs(y)", "-x or -y", "vector(scalar(x{i=\"2\",p=\"a\"}))", "x{p=\"a\"} unless on() y{p=\"b\"}", "x{i=\"2\"} or on() y", "changes(x[1m])",
     "x offset 1m", "sum_over_time(x[2m] offset 1m) + x", "(x > 1) or on(p) (y > 1)", "sum by (p) (x) / sum by (p) (y)", "group by (q) (x) or group by (i) (y)",
     "x + on(q) y", "x * on(p, q) group_left y", "max by (p) (x) > on(p) group_right y",
+    "topk(1, x)", "topk(2, x)", "bottomk(3, x)", "topk by (p) (1, x)", "bottomk by (i) (1, x)", "topk by (p) (2, y)", "topk(scalar(count(x{p=\"a\"})), x)", "topk without (i) (1, x)",
+    "quantile(0.5, x)", "quantile by (p) (0.5, x)", "quantile by (i) (scalar(z{p=\"a\",i=\"1\"}), x)", 'count_values("v", x)', 'count_values by (p) ("v", x)', 'count_values without (i) ("v", x)',
+    'count_values by (p) ("i", x)', 'label_replace(x, "i", "$1$1", "i", "(1|3)")', 'label_replace(x, "q", "new", "p", "b")', 'label_join(x, "r", "-", "p", "i")', 'sum by (r) (label_join(x, "r", "-", "p", "q"))',
+    "label_replace(x, \"__name__\", \"y\", \"\", \"\") or y", "max_over_time(x[1m:12s])", "sum_over_time(sum by (p) (x)[1m:12s])", "count_over_time((x > 1)[1m:12s])", "min_over_time((x unless y)[36s:12s] offset 36s)",
+    "absent_over_time(x{p=\"b\",q=\"k\"}[1m:12s])", "max_over_time(absent(x{p=\"b\",i=\"3\"})[1m:12s])", "timestamp(x)", "timestamp(x offset 36s)", "timestamp(x > 1)", "quantile_over_time(0.5, x[1m])",
+    "irate(c[1m])", "idelta(x[1m])", "deriv(x[1m])", "predict_linear(x[1m], 60)", "x @ 1700000120", "x @ start() - x", "last_over_time(x[2m:24s])", "sort_desc(x)", "day_of_week(x)",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from monitor.model import Event, EventId, Moment, Series, Tick, Transition, Verdict, labels, ok_frame
+from monitor.rules.evidence import seen_samples
 from monitor.rules.files import RuleSet, from_sources
 from monitor.rules.instances import Instances, episode_id, fingerprint
 from monitor.rules.judge import judge, record
@@ -294,3 +295,16 @@ def test_replaying_the_same_frames_gives_the_same_transitions() -> None:
 
 def test_an_episode_is_named_after_the_block_in_which_it_began() -> None:
     assert episode_id(7, block(1)) == episode_id(7, block(1)) != episode_id(7, block(1, "b"))
+
+
+def test_a_subquery_is_kept_and_told_in_the_evidence_as_far_as_it_sees() -> None:
+    of = rules("alert: Was, expr: 'max_over_time((test_level > 5)[2m:12s] offset 12s) > 6'")
+    assert keep_seconds(of) == {"test_level": 120 + 12 + 12}
+    digests = []
+    for first in (9.0, 8.0):
+        seen = FrameWindow(CATALOGUE, SOURCES, keep_seconds(of))
+        for n in range(1, 12):
+            seen.append(level(block(n), {"a": first if n == 1 else 7.0}))
+        (rule,) = of
+        digests.append(seen_samples(rule, seen, block(11).timestamp))
+    assert digests[0] != digests[1], "the oldest block that the subquery sees is not in the evidence"
