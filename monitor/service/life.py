@@ -28,6 +28,7 @@ from monitor.receivers.heartbeat import Heartbeat
 from monitor.service import state, status
 from monitor.service.beacon import BeaconWatch
 from monitor.service.build import Parts, load_rules
+from monitor.service.charts import Charts
 from monitor.service.facts import fact_finder
 from monitor.service.lag import LoopLag
 from monitor.service.metrics import samples
@@ -65,7 +66,9 @@ class Service:
         self.lag = LoopLag()
         self.lease: Lease | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._kept: tuple[float, dict[str, Any]] = (0.0, {"incidents": (), "pauses": (), "deliveries": {}, "transitions": ()})
+        self._kept: tuple[float, dict[str, Any]] = (0.0, dict(status.NOTHING))
+        self._charts = Charts()
+        self._shown: tuple[tuple[Any, ...], StatusView] | None = None
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve the page, and lead whenever the lease is ours. Raises CannotStart."""
@@ -251,14 +254,19 @@ class Service:
     # ------------------------------------------------------------ the page
 
     async def status(self) -> StatusView:
-        """What the page shows; the database's part is at most half a second old."""
-        parts = self.parts
+        """What the page shows; the database's part is at most half a second old. Made once a judged moment, however many ask."""
+        parts, progress = self.parts, self.parts.progress
         if time.monotonic() - self._kept[0] > 0.5:
             self._kept = (time.monotonic(), await parts.store.look(status.kept))
         stale = max(12.0, 3 * parts.settings.network.block_seconds)
-        why = status.problems(self.pipeline, parts.progress, self.lease is None, stale)
-        network = f"chain {parts.settings.network.chain_id}"
-        return status.view(network, self.pipeline, parts.progress, why, parts.execution.health(), self._kept[1], self.watch)
+        why = status.problems(self.pipeline, progress, self.lease is None, stale)
+        key = (progress.at, progress.judged_at, self._kept[0], why, id(self.pipeline))
+        if self._shown is None or self._shown[0] != key:
+            network = f"chain {parts.settings.network.chain_id}"
+            pipeline, health = self.pipeline, parts.execution.health()
+            charts = () if pipeline is None or progress.at is None else self._charts.views(pipeline, progress.at)
+            self._shown = key, status.view(network, pipeline, progress, why, health, self._kept[1], self.watch, charts, parts.uncovered)
+        return self._shown[1]
 
     def alive(self) -> str | None:
         """None while the process works, or stands by for the lease."""

@@ -27,6 +27,8 @@ class Progress:
     """Last judged block of each chain that was lost, that no judged moment has shown yet."""
     reorgs: int = 0
     verdicts: tuple[Verdict, ...] = ()
+    judged: dict[str, Verdict] = field(default_factory=dict)
+    """The newest verdict of each rule, by the rule's id: not every moment judges every rule."""
     failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     latest: dict[tuple[str, Labels], Frame] = field(default_factory=dict)
     newest_ok: dict[tuple[str, Labels], int] = field(default_factory=dict)

@@ -187,6 +187,7 @@ class Pipeline:
         self.memory, self.live = memory, live
         self.progress.at, self.progress.judged_at = at, judged_at
         self.progress.verdicts = tuple(verdicts)
+        self.progress.judged.update((verdict.rule, verdict) for verdict in verdicts)
         self.rooms.committed()
 
     def _take_rules(self, at: Moment) -> list[Transition]:

@@ -14,6 +14,7 @@ from monitor.collectors import own
 from monitor.model import Collector
 from monitor.rules import RuleSet
 from monitor.samples import FrameWindow, Source
+from monitor.web import charts
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ class Setup:
 
     @property
     def keep_seconds(self) -> dict[str, int]:
-        return rules.keep_seconds(self.ruleset)
+        """How far back the rules and the page's charts look, by family."""
+        asked = rules.keep_seconds(self.ruleset)
+        return asked | {family: max(seconds, asked.get(family, 0)) for family, seconds in charts.kept().items() if family in self.catalogue}
 
     @property
     def reach(self) -> int:

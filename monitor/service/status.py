@@ -8,20 +8,41 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import col
 
 from monitor.chain import EndpointHealth
 from monitor.model import AlertInstance, Disputed, Failed, Family, Frame, Labels, Moment, Tick, Transition
+from monitor.promql.expr import selectors
+from monitor.rules.files import Rule
 from monitor.samples import NAME, FrameWindow, Selector
 from monitor.service.beacon import BeaconWatch
+from monitor.service.charts import evidence
 from monitor.service.parts import Progress
 from monitor.service.pipeline import Pipeline
 from monitor.store import Unit, replay
-from monitor.store.tables.alerts import AlertEpisode, DeliveryRow, Incident, IncidentEpisode
+from monitor.store.tables.alerts import Acknowledgement, AlertEpisode, DeliveryRow, Incident, IncidentEpisode, SilenceRow
 from monitor.store.tables.guardian import PauseRow
-from monitor.web.view import AlertView, BeaconState, CollectorView, EndpointView, NodeView, ReadinessView, SeriesView, StatusView
+from monitor.web.view import (
+    AlertView,
+    BeaconState,
+    ChartView,
+    CollectorView,
+    CoverageView,
+    EndpointView,
+    NodeView,
+    ReadinessView,
+    SeriesView,
+    SilenceView,
+    StatusView,
+)
 
+ENDED_SECONDS = 24 * 3600
+"""How long the page still lists a silence that is over."""
+NOTHING: Mapping[str, Any] = {
+    "incidents": (), "muted": {}, "fired": {}, "silences": (), "pauses": (), "deliveries": {}, "transitions": (),
+}  # fmt: skip
+"""What :func:`kept` gives for an empty database."""
 LISTED = 200
 """Incidents and pauses that the page's JSON lists at most, newest first."""
 
@@ -52,8 +73,10 @@ def view(
     health: Iterable[EndpointHealth],
     kept: Mapping[str, Any],
     watch: BeaconWatch | None = None,
+    charts: tuple[ChartView, ...] = (),
+    uncovered: tuple[str, ...] = (),
 ) -> StatusView:
-    """The whole page. ``kept`` is what :func:`kept` read from the database."""
+    """The whole page. ``kept`` is what :func:`kept` read from the database; ``uncovered`` is what the settings leave unwatched."""
     at = progress.at
     ready = None if pipeline is None or at is None else (pipeline, at)
     block = progress.last_block
@@ -63,7 +86,7 @@ def view(
         timestamp=None if at is None else at.timestamp,
         judged_at=progress.judged_at,
         problems=why,
-        alerts=() if ready is None else tuple(_alert(i, ready[1]) for i in ready[0].live),
+        alerts=() if ready is None else tuple(_alerts(ready[0], kept["muted"])),
         series=() if ready is None else tuple(_series(ready[0].window, ready[1])),
         endpoints=tuple(_endpoint(e) for e in health),
         beacon=None if watch is None else _beacon(watch),
@@ -75,6 +98,10 @@ def view(
         transitions=kept["transitions"],
         rule_errors=tuple(f"{v.rule}: {v.error}" for v in progress.verdicts if v.error is not None),
         rules=0 if pipeline is None else len(pipeline.setup.ruleset),
+        charts=charts,
+        coverage=() if pipeline is None else tuple(_coverage(pipeline, progress, kept["fired"])),
+        uncovered=uncovered,
+        silences=kept["silences"],
     )
 
 
@@ -86,21 +113,25 @@ def kept(unit: Unit) -> dict[str, Any]:
     rows = unit.conn.execute(select(Incident.__table__).order_by(col(Incident.opened_at).desc()).limit(LISTED)).mappings().all()  # type: ignore[attr-defined]
     ids = [r["id"] for r in rows]
     pauses = unit.conn.execute(select(PauseRow.__table__).order_by(col(PauseRow.decided_at).desc()).limit(LISTED)).mappings()  # type: ignore[attr-defined]
-    owed = unit.conn.execute(select(col(DeliveryRow.receiver), col(DeliveryRow.state), col(DeliveryRow.kind))).all()
+    by_state = (col(DeliveryRow.receiver), col(DeliveryRow.state))
     counts: dict[str, dict[str, int]] = {}
-    for receiver, state, _ in owed:
-        of = counts.setdefault(receiver, {})
-        of[state] = of.get(state, 0) + 1
-    episodes, messages = _episodes(unit, ids), _messages(unit, ids)
+    for receiver, state, count in unit.conn.execute(select(*by_state, func.count()).group_by(*by_state)):
+        counts.setdefault(receiver, {})[state] = count
+    episodes, messages, taken = _episodes(unit, ids), _messages(unit, ids), _acknowledgements(unit, ids)
     return {
-        "incidents": tuple(_incident(dict(r), episodes.get(r["id"], []), messages.get(r["id"], [])) for r in rows),
+        "incidents": tuple(_incident(dict(r), episodes.get(r["id"], []), messages.get(r["id"], []), taken.get(r["id"], [])) for r in rows),
+        "muted": _muted(unit),
+        "fired": _fired(unit),
+        "silences": _silences(unit, time.time()),
         "pauses": tuple({k: _parsed(k, v) for k, v in p.items()} for p in pauses),
         "deliveries": counts,
         "transitions": tuple(_transition(t) for t in replay.transitions(unit, limit=LISTED)),
     }
 
 
-def _incident(row: Mapping[str, Any], episodes: list[dict[str, Any]], messages: list[dict[str, Any]]) -> dict[str, Any]:
+def _incident(
+    row: Mapping[str, Any], episodes: list[dict[str, Any]], messages: list[dict[str, Any]], taken: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "id": row["id"],
         "group": json.loads(row["group_labels"]),
@@ -108,6 +139,9 @@ def _incident(row: Mapping[str, Any], episodes: list[dict[str, Any]], messages: 
         "closed_at": row["closed_at"],
         "outcome": row["outcome"],
         "acknowledged_by": row["acknowledged_by"],
+        "acknowledged_at": row["acknowledged_at"],
+        "acknowledgements": taken,
+        "announced": row["told"] is not None,
         "alerts": episodes,
         "messages": messages,
     }
@@ -137,6 +171,42 @@ def _messages(unit: Unit, incidents: list[str]) -> dict[str, list[dict[str, Any]
     return found
 
 
+def _acknowledgements(unit: Unit, incidents: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Who took each incident, when and why, oldest first."""
+    query = (
+        select(col(Acknowledgement.incident), col(Acknowledgement.who), col(Acknowledgement.at), col(Acknowledgement.why))
+        .where(col(Acknowledgement.incident).in_(incidents))
+        .order_by(col(Acknowledgement.at))
+    )
+    found: dict[str, list[dict[str, Any]]] = {}
+    for incident, who, at, why in unit.conn.execute(query):
+        found.setdefault(incident, []).append({"who": who, "at": at, "why": why})
+    return found
+
+
+def _muted(unit: Unit) -> dict[str, tuple[str, str]]:
+    """Why nobody is told of a firing episode: by what it is muted, and its name."""
+    query = select(col(AlertEpisode.episode), col(AlertEpisode.muted)).where(
+        col(AlertEpisode.state) == "firing", col(AlertEpisode.muted).is_not(None)
+    )
+    return {episode: tuple(json.loads(muted or "[]")) for episode, muted in unit.conn.execute(query)}
+
+
+def _fired(unit: Unit) -> dict[str, tuple[float, int]]:
+    """When each rule fired last here (wall time), and how often."""
+    query = select(col(AlertEpisode.rule), func.max(col(AlertEpisode.judged_at)), func.count()).group_by(col(AlertEpisode.rule))
+    return {rule: (at, count) for rule, at, count in unit.conn.execute(query)}
+
+
+def _silences(unit: Unit, now: float) -> tuple[SilenceView, ...]:
+    table = SilenceRow.__table__  # type: ignore[attr-defined]
+    query = select(table).where(table.c.until > now - ENDED_SECONDS).order_by(table.c.at.desc()).limit(LISTED)
+    return tuple(
+        SilenceView(r["id"], tuple(json.loads(r["matchers"])), r["who"], r["at"], r["until"], r["why"], r["ended_by"])
+        for r in unit.conn.execute(query).mappings()
+    )
+
+
 def _parsed(key: str, value: Any) -> Any:
     return json.loads(value) if key in ("labels", "annotations", "agreed", "muted") and isinstance(value, str) else value
 
@@ -152,7 +222,17 @@ def _transition(t: Transition) -> dict[str, Any]:
 # ---------------------------------------------------------------- from memory
 
 
-def _alert(instance: AlertInstance, at: Moment) -> AlertView:
+def _alerts(pipeline: Pipeline, muted: Mapping[str, tuple[str, str]]) -> Iterable[AlertView]:
+    rules = {rule.id: rule for rule in pipeline.setup.ruleset.alerts}
+    compared: dict[str, tuple[str, str]] = {}
+    for instance in pipeline.live:
+        rule = rules.get(instance.rule)
+        if instance.rule not in compared:
+            compared[instance.rule] = ("", "") if rule is None else evidence(rule, pipeline.window)
+        yield _alert(instance, *compared[instance.rule], muted.get(instance.episode or ""))
+
+
+def _alert(instance: AlertInstance, threshold: str, unit: str, muted: tuple[str, str] | None) -> AlertView:
     own, said = dict(instance.labels), dict(instance.annotations)
     since, unknown = instance.since, instance.unknown_since
     return AlertView(
@@ -167,7 +247,38 @@ def _alert(instance: AlertInstance, at: Moment) -> AlertView:
         for_seconds=instance.true_for,
         unknown_since=None if unknown is None else (unknown.last if isinstance(unknown, Tick) else unknown).number,
         runbook=said.get("runbook_url", ""),
+        episode=instance.episode or "",
+        unit=unit,
+        threshold=threshold,
+        muted=muted,
     )
+
+
+def _coverage(pipeline: Pipeline, progress: Progress, fired: Mapping[str, tuple[float, int]]) -> Iterable[CoverageView]:
+    """Each alert rule: which risk it watches, what it came to when it was judged last, and when it was seen to fire."""
+    for rule in pipeline.setup.ruleset.alerts:
+        verdict = progress.judged.get(rule.id)
+        last, times = fired.get(rule.id, (None, 0))
+        block = None if verdict is None else verdict.at.last if isinstance(verdict.at, Tick) else verdict.at
+        yield CoverageView(
+            rule=rule.id,
+            name=rule.name,
+            protocol=_protocol_of(rule),
+            zone=rule.label("zone") or "",
+            severity=rule.label("severity") or "",
+            outcome="waiting" if verdict is None else verdict.outcome,
+            error="" if verdict is None else verdict.error or "",
+            judged_block=None if block is None else block.number,
+            judged_timestamp=None if verdict is None else verdict.at.timestamp,
+            fired_at=last,
+            fired_times=times,
+        )
+
+
+def _protocol_of(rule: Rule) -> str:
+    """The protocol that a rule selects; ourselves when it names none."""
+    named = (m.value for s in selectors(rule.expr) for m in s.selector.matchers if m.name == "protocol" and m.op == "=")
+    return next(named, "stakewarden")
 
 
 def _series(window: FrameWindow, at: Moment) -> Iterable[SeriesView]:

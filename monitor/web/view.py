@@ -22,6 +22,14 @@ class AlertView:
     for_seconds: int
     unknown_since: int | None
     runbook: str
+    episode: str = ""
+    """The firing life that incidents name; empty while it is pending."""
+    unit: str = ""
+    """Unit of ``value``, where the rule compares one metric."""
+    threshold: str = ""
+    """What the value is compared with, in the rule's words: ``< -0.01``; empty where the rule is no plain comparison."""
+    muted: tuple[str, str] | None = None
+    """Why nobody is told: ``silenced`` or ``inhibited``, and by what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,73 @@ class ReadinessView:
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """A loaded rule compares the charted value with ``value``; the alert fires while ``charted op value``."""
+
+    op: str
+    value: float
+    alert: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartView:
+    """One declared chart of one protocol. ``value`` is None while it is unknown (``why``) or absent (``state`` tells which).
+
+    ``lines`` are the pieces of its recent course as (block time, value), cut where nothing was known; they lie in (``begins``, ``ends``].
+    ``age_seconds`` is the age of the frame that speaks, ``fresh_for`` the age from which on it is no longer believed.
+    """
+
+    signal: str
+    title: str
+    protocol: str
+    family: str
+    unit: str
+    state: Literal["known", "unknown", "absent"]
+    value: float | None
+    why: str
+    age_seconds: int | None
+    fresh_for: int
+    begins: int
+    ends: int
+    lines: tuple[tuple[tuple[float, float], ...], ...]
+    thresholds: tuple[Threshold, ...] = ()
+    alerts: tuple[tuple[str, str, str], ...] = ()
+    """Name, state and severity of the alerts about it that are pending or firing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageView:
+    """A rule and the risk that it watches. ``judged_block`` and ``fired_at`` are None when that has never happened here."""
+
+    rule: str
+    name: str
+    protocol: str
+    zone: str
+    severity: str
+    outcome: str
+    """true, false, unknown, or waiting before it was judged first."""
+    error: str
+    judged_block: int | None
+    judged_timestamp: int | None
+    fired_at: float | None = None
+    fired_times: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceView:
+    """A silence; ``ended_by`` names who ended it early."""
+
+    id: str
+    matchers: tuple[str, ...]
+    who: str
+    at: float
+    until: float
+    why: str
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """Everything on the page at one judged moment. ``problems`` say why the service is not ready; empty means ready."""
 
@@ -114,3 +189,9 @@ class StatusView:
     """Rules that could not be judged at this moment, with the reason."""
     rules: int = 0
     """How many rules are loaded."""
+    charts: tuple[ChartView, ...] = ()
+    coverage: tuple[CoverageView, ...] = ()
+    uncovered: tuple[str, ...] = ()
+    """What nothing watches, and why."""
+    silences: tuple[SilenceView, ...] = ()
+    """Those that hold, and those that ended lately, newest first."""
