@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from monitor.cli.failure import Failure
 from monitor.cli.logs import configure
@@ -19,6 +21,7 @@ from monitor.service.build import Parts, build
 from monitor.service.life import CannotStart, Service
 from monitor.service.settings import BadSettings, Settings
 from monitor.store import StoreError
+from monitor.store.engine import make_engine, parse
 
 DEFAULT = Path("settings.yaml")
 SettingsOption = Annotated[
@@ -48,14 +51,36 @@ def run(
         child.wait(10)
 
 
-def load(path: Path) -> Parts:
-    """Settings and everything they name, checked. Raises Failure."""
+def load(path: Path, aside: Path | None = None) -> Parts:
+    """Settings and everything they name, checked. Raises Failure.
+
+    ``aside``: a folder for an empty database in place of a SQLite file that is not there yet, so that looking makes none.
+    """
     try:
-        return build(read(path))
+        found = read(path)
+        return build(found if aside is None else _beside(found, aside))
     except BadSettings as wrong:
         raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
     except StoreError as wrong:
         raise Failure(str(wrong)) from None
+
+
+def _beside(settings: Settings, aside: Path) -> Settings:
+    """The settings with another database, if theirs is a SQLite file that is not there. Raises BadSettings and store errors."""
+    database = missing_file(settings.store.location())
+    if database is None:
+        return settings
+    store = settings.store.model_copy(update={"url": SecretStr(f"sqlite:///{aside / database.name}"), "url_file": None})
+    return settings.model_copy(update={"store": store})
+
+
+def missing_file(url: str) -> Path | None:
+    """The file of a SQLite database that is not there yet, and could be made. Raises store errors."""
+    parsed = parse(url)
+    if parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).exists():
+        return None
+    make_engine(parsed).dispose()  # says what hinders, such as a folder that is not there; it opens nothing yet
+    return Path(str(parsed.database))
 
 
 def read(path: Path) -> Settings:
@@ -129,8 +154,9 @@ def _config() -> None:
 @config.command("check")
 def check(settings: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
     """Check a settings file and every file it names; nothing is started."""
-    parts = load(settings)
+    with TemporaryDirectory(prefix="stakewarden-") as aside:
+        parts = load(settings, Path(aside))
+        parts.store.close()
     typer.echo(f"{settings}: fine: {len(parts.setup.ruleset)} rules, {len(parts.collectors)} collectors, {len(parts.receivers)} receivers")
     for line in parts.uncovered:
         typer.echo(f"not covered: {line}")
-    parts.store.close()

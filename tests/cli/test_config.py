@@ -29,6 +29,19 @@ def test_good_settings_are_fine_and_say_what_is_there(stakewarden: Run, tmp_path
     assert "fine:" in done.out and "1 receivers" in done.out
 
 
+def test_looking_at_settings_makes_no_database_and_leaves_a_database_alone(stakewarden: Run, tmp_path: Path) -> None:
+    path = write(tmp_path, plain(tmp_path))
+    before = sorted(tmp_path.iterdir())
+    assert stakewarden("config", "check", path).code == 0
+    assert sorted(tmp_path.iterdir()) == before
+    stakewarden("db", "migrate", "-s", path)
+    held = (tmp_path / "x.sqlite3").read_bytes()
+    assert stakewarden("config", "check", path).code == 0
+    assert (tmp_path / "x.sqlite3").read_bytes() == held
+    done = stakewarden("config", "check", write(tmp_path, changed(plain(tmp_path), "store.url", f"sqlite:///{tmp_path}/no/x.sqlite3")))
+    assert done.code == 2 and "create it or correct store.url" in done.err
+
+
 @pytest.mark.parametrize(
     ("where", "value", "said"),
     [

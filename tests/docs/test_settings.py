@@ -97,6 +97,8 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for endpoint in EXAMPLE["network"]["execution"]:
         (tmp_path / endpoint["url_file"]).write_text(f"https://{endpoint['name']}.example/KEY\n")
         (tmp_path / endpoint["ws_url_file"]).write_text(f"wss://{endpoint['name']}.example/KEY\n")
+    for node in EXAMPLE["network"]["beacon"]:
+        (tmp_path / node["url_file"]).write_text(f"https://{node['name']}.example/KEY\n")
     (tmp_path / "secrets/slack.token").write_text("xoxb-not-a-token\n")
     (tmp_path / "settings.example.yaml").write_text((ROOT / "settings.example.yaml").read_text("utf-8"))
     monkeypatch.chdir(tmp_path)
@@ -113,7 +115,8 @@ def test_the_example_is_for_mainnet_with_three_operators_and_no_key(copied: Path
     settings = load(copied)
     assert settings.network.chain_id == 1
     assert len({e.run_by for e in settings.network.execution}) == 3
-    assert settings.network.warnings() == []
+    assert len({n.run_by for n in settings.network.beacon}) == 3
+    assert settings.network.warnings() == [] and settings.network.beacon_warnings() == []
     assert settings.guardian is not None and settings.guardian.key is None
 
 
