@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "drill": ("chain", "drill", ""),
     "replay": ("database", "replay", ""),
     "alerts": ("alerts", "app", "Open incidents: list and acknowledge."),
+    "deliveries": ("deliveries", "app", "Messages owed to receivers: list, and send again what was given up."),
     "silences": ("alerts", "silences", "Mute alerts for a bounded time."),
     "rules": ("rules", "app", "Check and test rule files."),
     "roles": ("roles", "app", "Compare who holds which role with the approved baseline."),

@@ -36,7 +36,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 @app.command("list")
 def list_open(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
     """The open incidents with their alerts."""
-    found = _with_store(settings, lambda _, unit: open_incidents(unit, time.time()), write=False)
+    found = with_store(settings, lambda _, unit: open_incidents(unit, time.time()), write=False)
     lines = [
         (i.id, sorted(m.episode.state + " " + dict(m.episode.labels).get("alertname", "") for m in i.members.values()), i.acknowledged_by)
         for i in found
@@ -65,7 +65,7 @@ def ack(
         book.acknowledge(unit, Acknowledge(matching[0], who or getpass.getuser(), time.time(), why))
         return matching[0]
 
-    typer.echo(f"acknowledged {_with_store(settings, work)}")
+    typer.echo(f"acknowledged {with_store(settings, work)}")
 
 
 @silences.command("add")
@@ -83,14 +83,14 @@ def add(
     now, identity = time.time(), str(uuid.uuid4())
     until = now + int(span[1]) * _SECONDS[span[2]]
     silence = Silence(identity, tuple(matchers), who or getpass.getuser(), now, until, why)
-    _with_store(settings, lambda book, unit: book.silence(unit, silence))
+    with_store(settings, lambda book, unit: book.silence(unit, silence))
     typer.echo(f"{identity} until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
 @silences.command("list")
 def list_silences(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
     """The silences that hold now."""
-    found = _with_store(settings, lambda _, unit: active_silences(unit.conn, time.time()), write=False)
+    found = with_store(settings, lambda _, unit: active_silences(unit.conn, time.time()), write=False)
     if as_json:
         typer.echo(json.dumps([asdict(s) for s in found], indent=1, default=str))
         return
@@ -108,11 +108,11 @@ def end(
     who: WhoOption = "",
 ) -> None:
     """End a silence now."""
-    _with_store(settings, lambda book, unit: book.end_silence(unit, silence, who or getpass.getuser(), time.time()))
+    with_store(settings, lambda book, unit: book.end_silence(unit, silence, who or getpass.getuser(), time.time()))
     typer.echo(f"ended {silence}")
 
 
-def _with_store(settings: Path | None, work: Callable[[Book, Unit], T], *, write: bool = True) -> T:
+def with_store(settings: Path | None, work: Callable[[Book, Unit], T], *, write: bool = True) -> T:
     """Run ``work`` in one transaction of the service's database. Raises Failure."""
     path = settings_file(settings)
     config = read(path)
