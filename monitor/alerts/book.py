@@ -90,7 +90,7 @@ class Book:
         incident.acknowledged_by, incident.acknowledged_at = who, command.at
         row = {"id": identity, "incident": incident.id, "who": who, "at": command.at, "why": clean(why)}
         unit.conn.execute(insert(Acknowledgement.__table__), [row])  # type: ignore[attr-defined]
-        owe(desk, incident, self._live, [f"Acknowledged by {who}{f': {clean(why)}' if why else ''}."])
+        owe(desk, incident, self._live, [f"Acknowledged by {who}{f': {clean(why)}' if why else ''}."], "acknowledgement")
         return desk.save()
 
     def silence(self, unit: Unit, command: Silence) -> int:

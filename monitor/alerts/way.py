@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from monitor.alerts.body import CLOSED_WORDS, SEVERITIES, account, moment, span, state, summary
 from monitor.alerts.desk import ActiveSilence, Desk, Episode, Member, OpenIncident, pairs_text
@@ -17,6 +17,8 @@ from monitor.model import AlertInstance, Tick
 
 NAMESPACE = uuid.UUID("6c1d7f0e-5f0b-5d0e-9d9b-3a5f1f6f0a11")
 MAX_LINES = 20
+About = Literal["change", "acknowledgement", "reminder"]
+"""What a note tells: one with several kinds of news tells a change."""
 
 
 def advance(desk: Desk, routes: Routes, live: Mapping[str, AlertInstance]) -> None:
@@ -137,11 +139,11 @@ def tell(desk: Desk, routes: Routes, incident: OpenIncident, live: Mapping[str, 
         owe(desk, incident, live)
     elif not over and _reminder_due(desk, incident, route):
         incident.reminded_at = desk.now
-        owe(desk, incident, live, [f"Still firing, {span(desk.now - incident.opened_at)} after it was opened."])
+        owe(desk, incident, live, [f"Still firing, {span(desk.now - incident.opened_at)} after it was opened."], "reminder")
 
 
-def owe(desk: Desk, incident: OpenIncident, live: Mapping[str, AlertInstance], lines: Sequence[str] = ()) -> None:
-    """Owe every receiver of the incident its present account, and a note in the thread with what is new."""
+def owe(desk: Desk, incident: OpenIncident, live: Mapping[str, AlertInstance], lines: Sequence[str] = (), about: About = "change") -> None:
+    """Owe every receiver of the incident its present account, and a note in the thread with what is new, first ``lines``, which are ``about``."""
     for member in incident.members.values():
         _refresh(member.episode, live)
     essence, first, over = _essence(desk, incident), not incident.announced, _over(incident)
@@ -152,7 +154,10 @@ def owe(desk: Desk, incident: OpenIncident, live: Mapping[str, AlertInstance], l
     if said:
         loud = body["severity"] == "page" and (over or any(not m.announced for m in incident.members.values()) or bool(lines))
         more = [f"… and {len(said) - MAX_LINES} more changes"] if len(said) > MAX_LINES else []
-        _owe_one(desk, incident, "note", {**body, "alerts": [], "note": {"lines": [*said[:MAX_LINES], *more], "broadcast": loud}})
+        # On the chain's clock where that runs ahead of ours (drills), so that it stands after what it is about.
+        at = max(desk.now, float(desk.block_time))
+        note = {"lines": [*said[:MAX_LINES], *more], "broadcast": loud, "about": about if len(said) == len(lines) else "change", "at": at}
+        _owe_one(desk, incident, "note", {**body, "alerts": [], "note": note})
     incident.told, incident.told_at = essence, desk.now
     incident.reminded_at = incident.reminded_at or desk.now
     for member in incident.members.values():

@@ -39,6 +39,7 @@ class SlackSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: Literal["slack"] = "slack"
     name: str = "slack"
     token: SecretStr | None = None
     token_file: Path | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import structlog
 
@@ -18,20 +19,27 @@ from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.policy import BadPolicy, Policy, load_policy
 from monitor.guardian.responses import Responses
-from monitor.model import Collector, Refused
+from monitor.model import Collector, Receiver, Refused
 from monitor.protocols import lido
 from monitor.protocols.entries import BadEntry
 from monitor.protocols.lido import deployment
 from monitor.protocols.signals import KeySource, ProtocolSources
+from monitor.receivers.grafana import GrafanaReceiver, GrafanaSettings
 from monitor.receivers.slack import SlackReceiver
 from monitor.rules import RuleFileErrors, RuleSet
 from monitor.service.facts import Gauge
 from monitor.service.parts import Progress
-from monitor.service.settings import BadSettings, ProtocolSettings, Settings
+from monitor.service.settings import BadSettings, ProtocolSettings, ReceiverSettings, Settings
 from monitor.service.setup import Setup
 from monitor.store import Store
 
 log = structlog.get_logger()
+
+
+class CheckedReceiver(Receiver, Protocol):
+    """A receiver that can say at the start whether it will take messages; ``check`` raises Refused with the remedy."""
+
+    async def check(self) -> Mapping[str, Any]: ...
 
 
 @dataclass
@@ -48,7 +56,7 @@ class Parts:
     setup: Setup
     book: Book
     responses: Responses
-    receivers: tuple[SlackReceiver, ...]
+    receivers: tuple[CheckedReceiver, ...]
     signer: Signer | None
     uncovered: tuple[str, ...]
     progress: Progress = field(default_factory=Progress)
@@ -140,14 +148,18 @@ def _signer(settings: Settings) -> Signer | None:
         raise BadSettings([f"guardian.key: {wrong}"]) from None
 
 
-def _receivers(settings: Settings) -> tuple[SlackReceiver, ...]:
-    """Each with a token that could be one; whether Slack takes it is asked at the start."""
+def _receivers(settings: Settings) -> tuple[CheckedReceiver, ...]:
+    """Each with a token that could be one; whether the other side takes it is asked at the start."""
     for number, receiver in enumerate(settings.receivers):
         try:
             receiver.secret()
         except Refused as wrong:
             raise BadSettings([f"receivers.{number}: {wrong}"]) from None
-    return tuple(SlackReceiver(r) for r in settings.receivers)
+    return tuple(_receiver(r) for r in settings.receivers)
+
+
+def _receiver(settings: ReceiverSettings) -> CheckedReceiver:
+    return GrafanaReceiver(settings) if isinstance(settings, GrafanaSettings) else SlackReceiver(settings)
 
 
 def _routes(settings: Settings) -> Routes:

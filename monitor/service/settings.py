@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from monitor.catalogue.catalogue import nearest
 from monitor.chain.settings import NetworkSettings
 from monitor.guardian.settings import GuardianSettings
+from monitor.receivers.grafana import GrafanaSettings
 from monitor.receivers.heartbeat import HeartbeatSettings
 from monitor.receivers.slack import SlackSettings
 
@@ -93,6 +94,21 @@ class WebSettings(_Strict):
     port: int = Field(default=8787, ge=0, le=65535)
 
 
+RECEIVER_KINDS: dict[str, type[BaseModel]] = {"slack": SlackSettings, "grafana": GrafanaSettings}
+"""What ``receivers[].kind`` may be. Each model has ``kind``, ``name`` and ``secret()``."""
+
+
+def _kind_of(receiver: Any) -> str:
+    """Files from before there were kinds have none: they mean Slack."""
+    return str(receiver.get("kind", "slack") if isinstance(receiver, Mapping) else getattr(receiver, "kind", "slack"))
+
+
+ReceiverSettings = Annotated[
+    Annotated[SlackSettings, Tag("slack")] | Annotated[GrafanaSettings, Tag("grafana")],
+    Discriminator(_kind_of, custom_error_type="unknown_kind", custom_error_message=f"kind is none of {', '.join(RECEIVER_KINDS)}"),
+]
+
+
 class Settings(BaseSettings):
     """The whole file."""
 
@@ -104,7 +120,7 @@ class Settings(BaseSettings):
     protocols: tuple[ProtocolSettings, ...] = Field(min_length=1)
     rules: RulesSettings = RulesSettings()
     store: StoreSettings = StoreSettings()
-    receivers: tuple[SlackSettings, ...] = ()
+    receivers: tuple[ReceiverSettings, ...] = ()
     guardian: GuardianSettings | None = None
     web: WebSettings = WebSettings()
     heartbeat: HeartbeatSettings | None = None
@@ -184,7 +200,8 @@ def _over(below: Any, above: Any) -> Any:
 
 def _line(path: Path, root: yaml.Node | None, error: dict[str, Any]) -> str:
     """``file:line: where: what``; for an unknown key the nearest known one."""
-    where = [p for p in error["loc"] if not (isinstance(p, str) and p.startswith("function-"))]
+    parts = [p for p in error["loc"] if not (isinstance(p, str) and p.startswith("function-"))]
+    where = [p for i, p in enumerate(parts) if not _is_kind(parts, i)]
     node, depth = _find(root, where)
     place = f"{path}:{node.start_mark.line + 1}" if node is not None else str(path)
     name = ".".join(str(p) for p in where) or "settings"
@@ -192,8 +209,9 @@ def _line(path: Path, root: yaml.Node | None, error: dict[str, Any]) -> str:
     if error["type"] == "missing":
         message = "is required"
     if error["type"] == "extra_forbidden":
-        close = nearest(str(where[-1]), _keys(where[:-1]))
-        message = "is not a setting" + (f'; did you mean "{close}"?' if close else f"; known: {', '.join(_keys(where[:-1]))}")
+        known = _keys(parts[:-1])
+        close = nearest(str(where[-1]), known)
+        message = "is not a setting" + (f'; did you mean "{close}"?' if close else f"; known: {', '.join(known)}")
     return f"{place}: {name}: {message}" if depth or where else f"{place}: {message}"
 
 
@@ -220,11 +238,19 @@ def _find(node: yaml.Node | None, where: list[Any]) -> tuple[yaml.Node | None, i
     return node, depth
 
 
-def _keys(where: list[Any]) -> list[str]:
-    """The settings that exist at a path."""
+def _is_kind(parts: list[Any], index: int) -> bool:
+    """Whether this part of an error's path is not written in the file, but says of which kind a receiver is."""
+    return index == 2 and parts[0] == "receivers" and isinstance(parts[1], int) and parts[2] in RECEIVER_KINDS
+
+
+def _keys(parts: list[Any]) -> list[str]:
+    """The settings that exist at a path, which may say the kind of a receiver."""
     model: Any = Settings
-    for part in where:
+    for index, part in enumerate(parts):
         if isinstance(part, int):
+            continue
+        if _is_kind(parts, index):
+            model = RECEIVER_KINDS[part]
             continue
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
         model = _model_of(field.annotation) if field else None

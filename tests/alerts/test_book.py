@@ -57,7 +57,8 @@ def test_resolved_closes_the_message_with_a_note(desk: Desk) -> None:
     close, note = desk.owed("close")[0], desk.owed("note")[0]
     assert close["body"]["state"] == "resolved"
     assert close["body"]["alerts"][0]["ended"] == {"block": 9, "at": block(9).timestamp}
-    assert note["body"]["note"] == {"lines": ["Resolved at block 9, 1.6 min of block time after it began: A is broken"], "broadcast": True}
+    assert note["body"]["note"]["lines"] == ["Resolved at block 9, 1.6 min of block time after it began: A is broken"]
+    assert (note["body"]["note"]["broadcast"], note["body"]["note"]["about"]) == (True, "change")
     assert desk.admit(block(10)) == 0
 
 
@@ -241,13 +242,15 @@ def test_reminders_come_until_somebody_acknowledges(desk: Desk) -> None:
     desk.admit(block(1), fires("A", block(1)))
     assert desk.tick(at(1) + 3599) == 0
     assert desk.tick(at(1) + 3600) == 2
-    assert desk.owed("note")[-1]["body"]["note"] == {"lines": ["Still firing, 1 h after it was opened."], "broadcast": True}
+    note = desk.owed("note")[-1]["body"]["note"]
+    assert (note["lines"], note["broadcast"], note["about"]) == (["Still firing, 1 h after it was opened."], True, "reminder")
     incident = desk.owed()[0]["incident"]
     with desk.engine.begin() as conn:
         assert desk.book.acknowledge(Unit(conn), Acknowledge(incident, "U0ANN", at(1) + 3700, "on it")) == 2
     assert desk.tick(at(1) + 99_999) == 0
     assert desk.owed("update")[-1]["body"]["acknowledged"] == {"who": "U0ANN", "at": at(1) + 3700}
-    assert desk.owed("note")[-1]["body"]["note"]["lines"] == ["Acknowledged by U0ANN: on it."]
+    note = desk.owed("note")[-1]["body"]["note"]
+    assert (note["lines"], note["about"]) == (["Acknowledged by U0ANN: on it."], "acknowledgement")
 
 
 def test_acknowledging_what_is_not_open_is_refused(desk: Desk) -> None:

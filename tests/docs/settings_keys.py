@@ -13,14 +13,14 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.service.settings import Settings
+from monitor.service.settings import RECEIVER_KINDS, Settings
 
 WORDS = {int: "whole number", float: "number", Decimal: "number", bool: "true or false", str: "text", SecretStr: "secret", Path: "path"}
 
 
 @dataclass(frozen=True)
 class Key:
-    """``path`` is the key as written in the page; ``[]`` stands after a list."""
+    """``path`` is the key as written in the page; ``[]`` stands after a list, with the kind of its items where there are several."""
 
     path: str
     type: str
@@ -40,7 +40,10 @@ def keys(model: type[BaseModel] = Settings, before: str = "") -> Iterator[Key]:
         path = before + name
         inner, many = model_in(field.annotation), "tuple" in str(field.annotation)
         yield Key(path, type_of(field, inner, many), default_of(field, inner), environment_of(path), field)
-        if inner is not None:
+        if path == "receivers":
+            for kind, settings in RECEIVER_KINDS.items():
+                yield from keys(settings, f"receivers[{kind}].")
+        elif inner is not None:
             yield from keys(inner, path + ("[]." if many else "."))
 
 
@@ -58,7 +61,7 @@ def type_of(field: FieldInfo, inner: type[BaseModel] | None, many: bool) -> str:
     if typing.get_origin(field.annotation) is typing.Literal:
         return " or ".join(f"`{a}`" for a in args)
     if many:
-        return "list of paths"
+        return "list of paths" if Path in args else "list of texts"
     if typing.get_origin(field.annotation) is dict:
         return "text to secret"
     plain = field.annotation if isinstance(field.annotation, type) else args[0]
@@ -97,5 +100,5 @@ def plain(value: Any) -> str:
 
 def environment_of(path: str) -> str:
     """The variable of a key; what is in a list is set with the whole list as JSON."""
-    variable = "STAKEWARDEN_" + path.split("[]")[0].replace(".", "__").upper()
-    return f"in `{variable}`" if "[]" in path else f"`{variable}`"
+    variable = "STAKEWARDEN_" + path.split("[")[0].replace(".", "__").upper()
+    return f"in `{variable}`" if "[" in path else f"`{variable}`"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.receivers.grafana import GrafanaSettings
+from monitor.receivers.slack import SlackSettings
 from monitor.service.settings import BadSettings, Settings, load
 
 FILE = """\
@@ -75,6 +77,37 @@ def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str
     assert old in FILE
     found = problems(tmp_path, FILE.replace(old, new))
     assert any(said in p for p in found), found
+
+
+SLACK = "{channel: C123, token: xoxb-x}"
+GRAFANA = "{kind: grafana, url: 'http://127.0.0.1:3000', token: glsa_x}"
+
+
+def test_a_receiver_is_of_its_kind_and_of_slack_without_one(tmp_path: Path) -> None:
+    found = read(tmp_path, FILE + f"receivers:\n  - {SLACK}\n  - {GRAFANA}\n").receivers
+    assert [(type(r), r.kind, r.name) for r in found] == [(SlackSettings, "slack", "slack"), (GrafanaSettings, "grafana", "grafana")]
+
+
+@pytest.mark.parametrize(
+    ("receiver", "said"),
+    [
+        ("{kind: grafanna, token: x}", "settings.yaml:12: receivers.0: kind is none of slack, grafana"),
+        ("{kind: [grafana]}", "settings.yaml:12: receivers.0: kind is none of slack, grafana"),
+        ("grafana", "settings.yaml:12: receivers.0: Input should be"),
+        ("{kind: grafana, urll: x}", 'receivers.0.urll: is not a setting; did you mean "url"?'),
+        ("{kind: slack, chanel: C123}", 'receivers.0.chanel: is not a setting; did you mean "channel"?'),
+        ("{channel: C123, url: x, token: y}", "receivers.0.url: is not a setting; known: base_url, channel, kind,"),
+        ("{kind: grafana, token: x}", "receivers.0.url: is required"),
+        ("{kind: grafana, url: 'grafana.example', token: x}", "receivers.0.url: url must be a web address"),
+        ("{kind: grafana, url: 'http://me:canary@grafana.example', token: x}", "url must not hold a name and password"),
+        ("{kind: grafana, url: 'http://[::1', token: x}", "receivers.0.url: url must be a web address"),
+        ("{kind: grafana, url: 'http://g'}", "give the service account's token either as token"),
+        ("{kind: grafana, url: 'http://g', token: x, tags: ['a,b']}", "receivers.0.tags: at most 4 tags"),
+    ],
+)
+def test_a_mistake_in_a_receiver_is_told_in_the_words_of_its_kind(tmp_path: Path, receiver: str, said: str) -> None:
+    found = problems(tmp_path, FILE + f"receivers:\n  - {receiver}\n")
+    assert any(said in p for p in found) and not any("canary" in p for p in found), found
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
