@@ -41,6 +41,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ENDPOINTS = ("alpha", "bravo", "charlie")
 OTHERS_TOO = 3
 """All validators for each one of Lido's: about Lido's share of mainnet, so that what befalls one operator does not befall the network."""
+PAST_EPOCHS = 24
+"""The beacon chain's invented past: longer ago than the present frame's reference slot, of which a report may still be due."""
 REPORT_SECONDS = 20.0
 """How often the devnet's oracle looks whether its daily report is due."""
 
@@ -123,6 +125,7 @@ class Embedded:
                 "wall_clock": False,
                 "request_seconds": 2,
                 "block_deadline_seconds": 3,
+                "settled_blocks": 3,
                 "execution": [{"name": p.name, "url": p.url, "ws_url": p.ws_url} for p in self.proxies],
                 "beacon": [{"name": name, "url": url} for name, url in (self.beacon.urls if self.beacon else {}).items()],
             },
@@ -183,6 +186,7 @@ async def _beacon(world: World) -> BeaconSim:
         nodes=ENDPOINTS,
         keys=keys,
         validators=OTHERS_TOO * len(keys),
+        past_epochs=PAST_EPOCHS,
     )
 
 

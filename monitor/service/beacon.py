@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ CATCH_UP_EPOCHS = 3
 """Missed epochs that are read one after the other, so that offline streaks go on; after a longer gap only the newest."""
 KEYS_SECONDS = 10.0
 """How long the first evaluation waits for the operators' keys: without them it must be made again."""
+LOOK_SECONDS = 1.0
 STREAKS = "offline_streaks"
 """Where the store keeps the streaks of the newest epochs: of two, since the last one may have to be evaluated again."""
 
@@ -109,7 +111,10 @@ class BeaconWatch:
     async def _evaluate(self, run: Callable[..., Awaitable[None]]) -> None:
         await self._keys_first()
         while True:
-            await self._moved.wait()
+            # Besides heads, keys that were read meanwhile are a reason to look again.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._moved.wait()
             self._moved.clear()
             due = self._due()
             for wanted in due:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,19 +175,27 @@ class Chain:
             del self.behaviours[0]
 
     def grow(self, slot: int, payload: Payload) -> list[Block]:
-        """Process slots up to ``slot``, whose block brings ``payload``; those before it repeat the last one. The new blocks are returned."""
+        """Process slots up to ``slot``, whose block brings ``payload``; those before it are filled. The new blocks are returned."""
         made: list[Block] = []
         last = self.state.payload
         for at in range(self.head_slot + 1, slot + 1):
-            block = self._step(at, payload if at == slot else last, payload.number)
+            block = self._step(at, self._timely(payload if at == slot else last, at), payload.number)
             if block is not None:
                 made.append(block)
         self._prune()
         return made
 
     def fill(self, slots: int) -> list[Block]:
-        """So many more slots, each with a block that carries the last payload again."""
+        """So many more slots, each with a block of its own, though the execution chain has none there."""
         return self.grow(self.head_slot + slots, self.state.payload)
+
+    def _timely(self, payload: Payload, slot: int) -> Payload:
+        """A payload has the time of its slot: one that is older is repeated as another block of the slot's time, under the same number."""
+        time = self.genesis_time + slot * self.spec.slot_duration_ms // 1000
+        if payload.timestamp >= time:
+            return payload
+        origin = payload.origin or payload.hash
+        return replace(payload, timestamp=time, hash=sha(origin, b"filled", slot.to_bytes(8, "little")), origin=origin)
 
     def rewind(self, slot: int) -> list[Block]:
         """Make ``slot`` the head again; the orphaned blocks are returned, what they carried waits for inclusion. Raises Pruned."""

@@ -5,7 +5,7 @@
     await sim.stop()
 
 A slot is ``(timestamp - genesis_time) // slot_seconds``. The first execution block of a slot is the payload of its beacon block. Slots that a
-warp jumps over are filled with blocks that carry the last payload again; slots that are to be missed have none.
+warp jumps over are filled with blocks whose payloads the execution chain does not have; slots that are to be missed have none.
 """
 
 from __future__ import annotations

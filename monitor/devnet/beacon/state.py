@@ -46,6 +46,8 @@ class Payload:
     gas_limit: int = 30_000_000
     gas_used: int = 0
     base_fee: int = 7
+    origin: bytes = b""
+    """Of a payload that fills a slot: the hash of the real one before it."""
 
 
 @dataclass(frozen=True, slots=True)
