@@ -11,6 +11,7 @@ PACKAGES = {
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     "chromium": lambda: shutil.which("chromium") is not None,
     "prometheus": lambda: shutil.which("promtool") is not None and shutil.which("prometheus") is not None,
+    "openssl": lambda: shutil.which("openssl") is not None,
     "prometheus-alertmanager": lambda: shutil.which("prometheus-alertmanager") is not None,
 }
 
