@@ -24,6 +24,7 @@ from monitor.promql.expr import (
     spans,
     walk,
 )
+from monitor.promql.needs import Need, needs
 from monitor.promql.parse import parse, parse_matchers, type_of
 from monitor.promql.scanner import ParseError
 from monitor.promql.signatures import SIGNATURES, Signature
@@ -44,6 +45,7 @@ __all__ = [
     "Expr",
     "Grid",
     "Matching",
+    "Need",
     "Number",
     "Paren",
     "ParseError",
@@ -60,6 +62,7 @@ __all__ = [
     "evaluate",
     "evaluate_steps",
     "matrix",
+    "needs",
     "parse",
     "parse_matchers",
     "selectors",

@@ -27,6 +27,7 @@ leaves the groups of the others known.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,10 +65,10 @@ def evaluate(expr: Expr, window: Window, at: int) -> Vector | Scalar:
     return _Run(window, at, at).value(expr, at)
 
 
-def evaluate_steps(expr: Expr, window: Window, start: int, end: int, step: int) -> Grid:
-    """The values of an expression from ``start`` to ``end``, every ``step`` seconds. Raises as ``evaluate`` does."""
-    run = _Run(window, start, end)
-    return over(range(start, end + 1, step), lambda at: run.value(expr, at))
+def evaluate_steps(expr: Expr, window: Window, times: Sequence[int]) -> Grid:
+    """The values of an expression at each of the times, ascending, at least one. Raises as ``evaluate`` does."""
+    run = _Run(window, times[0], times[-1])
+    return over(times, lambda at: run.value(expr, at))
 
 
 def matrix(expr: Expr, window: Window, at: int) -> Matrix:

@@ -69,6 +69,14 @@ class Chunk:
         if self.size < len(self._read) // 2:
             self._resize(max(self.size + self.size // 4, _FIRST_ROWS))
 
+    def part(self, low: int) -> Chunk:
+        """A copy of the rows from ``low`` on."""
+        found = Chunk.__new__(Chunk)
+        found.layout, found.size, found.has_unknown = self.layout, self.size - low, self.has_unknown
+        found._admitted, found._read = self.admitted[low:].copy(), self.read[low:].copy()
+        found._values = self.values[low:].copy()
+        return found
+
     def fit(self) -> None:
         """Give back the spare rows: no more frames are expected."""
         self._resize(max(self.size, 1))
@@ -88,6 +96,8 @@ class Track:
         self.scope = scope
         self.chunks: list[Chunk] = []
         self._corrections = False
+        self.whole_since: int | None = None
+        """Since when nothing was forgotten; None: nothing ever was."""
         self._event_times: list[int] = []
         self._events: list[Series] = []
 
@@ -142,16 +152,55 @@ class Track:
             rows = int(np.searchsorted(first.read, before))
             if rows == first.size and len(self.chunks) > 1 and self.chunks[1].admitted[0] <= anchor:
                 self.chunks.pop(0)
+                self._forgot(int(self.chunks[0].admitted[0]))
                 continue
             rows = min(rows, int(np.searchsorted(first.admitted, anchor, "right")) - 1)
             if rows > 0:
                 first.drop_first(rows)
+                self._forgot(int(first.admitted[0]))
             break
+
+    def _forgot(self, before: int) -> None:
+        self.whole_since = before if self.whole_since is None else max(before, self.whole_since)
 
     def forget_events(self, before: int) -> None:
         """Forget the events admitted before a time."""
         events = bisect_right(self._event_times, before - 1)
+        if events:
+            self._forgot(before)
         del self._event_times[:events], self._events[:events]
+
+    def part(self, since: int) -> Track:
+        """A copy of what was admitted from ``since`` on, and of the newest frame before. It shares nothing that changes."""
+        found = Track(self.collector, self.scope)
+        found._corrections = self._corrections
+        before = self.newest(since - 1)
+        for chunk in self.chunks:
+            low = int(np.searchsorted(chunk.admitted, since))
+            if before is not None and chunk is before[0]:
+                low = before[1]
+            if low < chunk.size:
+                found.chunks.append(chunk.part(low))
+        first = bisect_right(self._event_times, since - 1)
+        found._event_times, found._events = self._event_times[first:], self._events[first:]
+        return found
+
+    def follow(self, newer: Track) -> None:
+        """Take over the frames and events of a track that goes on where this one ends; what this one has already is left out."""
+        last, last_event = self.last_admitted, self._event_times[-1] if self._event_times else None
+        for chunk in newer.chunks:
+            low = 0 if last is None else int(np.searchsorted(chunk.admitted, last, "right"))
+            if low < chunk.size:
+                self.chunks.append(chunk.part(low))
+        first = 0 if last_event is None else bisect_right(newer._event_times, last_event)
+        self._event_times += newer._event_times[first:]
+        self._events += newer._events[first:]
+        self._corrections = self._corrections or newer._corrections
+
+    def recall(self, event: Series, admitted: int) -> None:
+        """Take an event without a frame; in order."""
+        self._event_times.append(admitted)
+        self._events.append(event)
 
     def newest(self, at: int) -> tuple[Chunk, int] | None:
         """The newest frame that was admitted until ``at``: its chunk and row."""

@@ -12,20 +12,23 @@ cover less of it than the family's ``coverage``. Ranges are open on the left and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import structlog
 
 from monitor.catalogue.catalogue import Catalogue
-from monitor.model import BlockStamp, Family, Frame, Labels, Moment, Ok, Tick
+from monitor.model import BlockStamp, Family, Frame, Labels, Moment, Ok, Series, Tick
 from monitor.samples.reading import Reading, read_instant, read_range, read_spoken
 from monitor.samples.selector import Selector
 from monitor.samples.track import Track, spoken_for
 from monitor.samples.vector import Matrix, Vector
 
 log = structlog.get_logger()
+
+_NOBODY = ""
+"""Who told an event that nobody would tell any more."""
 
 REWINDABLE = 64
 """Stamps that can be undone."""
@@ -72,6 +75,8 @@ class FrameWindow:
         self._readings: dict[Selector, Reading] = {}
         self._recent: deque[Moment] = deque(maxlen=REWINDABLE + 1)
         self._tidied = 0
+        self.begun: int | None = None
+        """The first moment that was ever appended: of what was before, the window knows nothing."""
         self.max_bytes = max_bytes
         self.reload(catalogue, sources, keep_seconds)
 
@@ -94,16 +99,14 @@ class FrameWindow:
         must then be silent until it is later again. Raises OutOfOrder for a frame admitted before one of its own kind.
         """
         self._check_order(frame)
+        if self.begun is None:
+            self.begun = frame.admitted.timestamp
         if not self._recent or frame.admitted != self._recent[-1]:
             self._recent.append(frame.admitted)
             self._tidy(frame.admitted.timestamp)
         if not isinstance(frame.status, Ok):
             return
-        key = (frame.collector, frame.scope)
-        track = self._tracks.get(key)
-        if track is None:
-            track = self._tracks[key] = Track(*key)
-            self._readings.clear()
+        track = self._track((frame.collector, frame.scope))
         if not track.append(frame):
             log.info("samples.frame_superseded", collector=frame.collector, scope=dict(frame.scope), read=spoken_for(frame))
 
@@ -131,6 +134,38 @@ class FrameWindow:
         for track in self._tracks.values():
             track.forget(before, anchor)
             track.forget_events(min(before, anchor))
+
+    # ------------------------------------------------------------ other windows
+
+    def collectors(self, families: Collection[str]) -> frozenset[str]:
+        """Who may fill these families."""
+        declared = {s.name for s in self._sources.values() if not set(s.families).isdisjoint(families)}
+        return frozenset(declared | {name for name, _ in self._tracks if name not in self._sources})
+
+    def tracks(self, families: Collection[str]) -> list[Track]:
+        """The tracks that may fill these families."""
+        wanted = self.collectors(families)
+        return [track for key, track in sorted(self._tracks.items()) if key[0] in wanted]
+
+    def graft(self, newer: Track) -> None:
+        """Let a track of another window go on where this window's ends."""
+        self._track((newer.collector, newer.scope)).follow(newer)
+
+    def recall(self, event: Series, admitted: int) -> None:
+        """Take an event whose frame is gone: to a track that would have told it. In the order of admission."""
+        for source in self._sources.values():
+            for scope in source.scopes:
+                if event.family in source.families and set(scope) <= set(event.labels):
+                    self._track((source.name, scope)).recall(event, admitted)
+                    return
+        self._track((_NOBODY, ())).recall(event, admitted)
+
+    def _track(self, key: tuple[str, Labels]) -> Track:
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = Track(*key)
+            self._readings.clear()
+        return track
 
     # ------------------------------------------------------------ answers out
 

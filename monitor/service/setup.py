@@ -72,11 +72,12 @@ class Setup:
 
     def window(self, max_bytes: int = 1 << 30) -> FrameWindow:
         """An empty window for this setup."""
-        return FrameWindow(self.catalogue, self._all_sources(), self.keep_seconds, max_bytes)
+        return FrameWindow(self.catalogue, self.all_sources, self.keep_seconds, max_bytes)
 
     def reshape(self, window: FrameWindow) -> None:
         """Make a window of another setup fit this one; frames stay."""
-        window.reload(self.catalogue, self._all_sources(), self.keep_seconds)
+        window.reload(self.catalogue, self.all_sources, self.keep_seconds)
 
-    def _all_sources(self) -> tuple[Source, ...]:
+    @property
+    def all_sources(self) -> tuple[Source, ...]:
         return (*self.sources, *rules.recording_sources(self.ruleset))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,20 +159,20 @@ def _event_row(seq: int, frame_rank: int, rank: int, event: Event) -> dict[str, 
 
 @dataclass(slots=True)
 class FrameReader:
-    """Reads frames of ascending entries. Keeps the bases of its last batch and all layouts that it met."""
+    """Reads frames of ascending entries, of all collectors or of some. Keeps the bases of its last batch and all layouts that it met."""
 
     unit: Unit
+    collectors: Collection[str] | None = None
     _layouts: dict[str, Layout] = field(default_factory=dict)
     _bases: dict[int, tuple[Layout, Bits]] = field(default_factory=dict)
 
     def read(self, moments: Mapping[int, Moment]) -> dict[int, tuple[Frame, ...]]:
         """The frames of these entries (by ``seq``), each in order; an entry without frames is left out."""
         wanted = list(moments)
-        rows = self.unit.conn.execute(
-            select(*FrameRow.__table__.columns)  # type: ignore[attr-defined]
-            .where(col(FrameRow.seq).in_(wanted))
-            .order_by(col(FrameRow.seq), col(FrameRow.rank))
-        ).all()
+        query = select(*FrameRow.__table__.columns).where(col(FrameRow.seq).in_(wanted))  # type: ignore[attr-defined]
+        if self.collectors is not None:
+            query = query.where(col(FrameRow.collector).in_(sorted(self.collectors)))
+        rows = self.unit.conn.execute(query.order_by(col(FrameRow.seq), col(FrameRow.rank))).all()
         events = self._events(wanted)
         self._fetch_bases(rows)
         found: dict[int, list[Frame]] = {}

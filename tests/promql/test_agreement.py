@@ -167,7 +167,7 @@ def test_each_construct_agrees_with_prometheus(text: str, window: FrameWindow, s
 def test_graphs_agree_with_prometheus(text: str, window: FrameWindow, server: prometheus.Prometheus) -> None:
     start, end, step = stamp(40).timestamp + 5, stamp(70).timestamp + 5, 15
     theirs = server.query_range(text, start, end, step)
-    grid = evaluate_steps(parse(text), window, start, end, step)
+    grid = evaluate_steps(parse(text), window, range(start, end + 1, step))
     ours = {
         row: {int(t): float(v) for t, v, there in zip(grid.times, grid.values[:, i], grid.present[:, i], strict=True) if there}
         for i, row in enumerate(grid.labels.rows)
