@@ -33,6 +33,7 @@ from monitor.service.facts import fact_finder
 from monitor.service.lag import LoopLag
 from monitor.service.metrics import samples
 from monitor.service.pipeline import Pipeline, Rooms
+from monitor.service.querying import feed
 from monitor.service.schedule import Schedule
 from monitor.service.settings import BadSettings
 from monitor.service.setup import Setup
@@ -327,7 +328,7 @@ async def _page(service: Service) -> Any:
         listening = socket.create_server((web.host, web.port), reuse_port=False)
     except OSError as error:
         raise CannotStart(f"web: cannot listen on {web.host}:{web.port} ({error.strerror}): is it running already? set web.port") from None
-    face = Face(service.status, partial(samples, service), service.alive)
+    face = Face(service.status, partial(samples, service), service.alive, prom=feed(service))
     server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:

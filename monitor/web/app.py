@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from monitor.web.exposition import Sample, exposition, number_text
 from monitor.web.page import render
+from monitor.web.prom import Feed, mount
 from monitor.web.view import StatusView
 
 HEADERS = {
@@ -34,6 +35,8 @@ class Face:
     metrics: Callable[[], Awaitable[Iterable[Sample]]]
     alive: Callable[[], str | None]
     """None while the event loop and the pipeline task live, else what died."""
+    prom: Feed | None = None
+    """What Prometheus' query API under ``/prom`` reads; None: it is not served."""
 
 
 def app(face: Face) -> Starlette:
@@ -67,6 +70,7 @@ def app(face: Face) -> Starlette:
             Route("/readyz", ready),
             Route("/healthz", health),
             Route("/metrics", metrics),
+            *([] if face.prom is None else [mount(face.prom)]),
         ]
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlalchemy import distinct, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from monitor.model import Labels, Series
@@ -44,8 +44,10 @@ class Directory:
         return sorted(found)[:MAX_SERIES], len(found) > MAX_SERIES
 
     def _all(self, unit: Unit, start: int, end: int) -> Iterator[Labels]:
-        used = select(distinct(col(FrameBaseRow.layout))).where(
-            col(FrameBaseRow.timestamp) >= start - BASE_SECONDS, col(FrameBaseRow.timestamp) <= end
+        used = (
+            select(col(FrameBaseRow.layout))
+            .distinct()
+            .where(col(FrameBaseRow.timestamp) >= start - BASE_SECONDS, col(FrameBaseRow.timestamp) <= end)
         )
         for series in self._read(unit, unit.conn.execute(used).scalars().all()):
             if (MARK, "1") not in series.labels:
