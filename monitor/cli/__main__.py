@@ -15,6 +15,7 @@ from monitor.cli.logs import configure
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("run", "run", ""),
+    "doctor": ("doctor", "doctor", ""),
     "devnet": ("chain", "devnet", ""),
     "drill": ("chain", "drill", ""),
     "replay": ("database", "replay", ""),

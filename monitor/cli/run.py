@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -51,26 +52,19 @@ def run(
         child.wait(10)
 
 
-def load(path: Path, aside: Path | None = None) -> Parts:
-    """Settings and everything they name, checked. Raises Failure.
-
-    ``aside``: a folder for an empty database in place of a SQLite file that is not there yet, so that looking makes none.
-    """
+def load(path: Path, adapt: Callable[[Settings], Settings] = lambda settings: settings) -> Parts:
+    """Settings and everything they name, checked. ``adapt``: what is to be changed in them before. Raises Failure."""
     try:
-        found = read(path)
-        return build(found if aside is None else _beside(found, aside))
+        return build(adapt(read(path)))
     except BadSettings as wrong:
         raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
     except StoreError as wrong:
         raise Failure(str(wrong)) from None
 
 
-def _beside(settings: Settings, aside: Path) -> Settings:
-    """The settings with another database, if theirs is a SQLite file that is not there. Raises BadSettings and store errors."""
-    database = missing_file(settings.store.location())
-    if database is None:
-        return settings
-    store = settings.store.model_copy(update={"url": SecretStr(f"sqlite:///{aside / database.name}"), "url_file": None})
+def with_database(settings: Settings, folder: Path) -> Settings:
+    """The settings with an empty database in that folder: for who wants the parts, and no database."""
+    store = settings.store.model_copy(update={"url": SecretStr(f"sqlite:///{folder / 'aside.sqlite3'}"), "url_file": None})
     return settings.model_copy(update={"store": store})
 
 
@@ -155,7 +149,7 @@ def _config() -> None:
 def check(settings: Annotated[Path, typer.Argument(help="Settings file.")]) -> None:
     """Check a settings file and every file it names; nothing is started."""
     with TemporaryDirectory(prefix="stakewarden-") as aside:
-        parts = load(settings, Path(aside))
+        parts = load(settings, lambda s: with_database(s, Path(aside)) if missing_file(s.store.location()) else s)
         parts.store.close()
     typer.echo(f"{settings}: fine: {len(parts.setup.ruleset)} rules, {len(parts.collectors)} collectors, {len(parts.receivers)} receivers")
     for line in parts.uncovered:
