@@ -21,7 +21,7 @@ Json = dict[str, Any]
 class GrafanaError(Exception):
     """An answer that is no success: the status, and what its body says."""
 
-    def __init__(self, status: int, message: str, **more: Any) -> None:
+    def __init__(self, status: int, message: str, /, **more: Any) -> None:
         super().__init__(message)
         self.status, self.body = status, {"message": message, **more}
 

@@ -155,6 +155,8 @@ def meaning(error: BaseException, doing: str) -> Failure | NotFound:
         return Refused(f"{doing}: Grafana redirects", "give the address to which it redirects as url", fatal=True)
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():
         return Refused(f"{doing}: Grafana's certificate is not trusted", "name the file with its CA as ca_file", fatal=True)
+    if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException | TimeoutError | ConnectionError):
+        return Refused(f"{doing}: {type(error).__name__}", "the file that ca_file names must be there and be readable", fatal=True)
     if isinstance(error, requests.exceptions.ConnectTimeout) or _never_connected(error):
         return Unavailable(f"{doing}: no connection ({type(error).__name__})")
     return Unsure(f"{doing}: {type(error).__name__}")
