@@ -170,7 +170,7 @@ class Desk:
             row = self.conn.execute(select(EPISODES).where(EPISODES.c.episode == episode)).mappings().first()
             if row is None:
                 return None
-            self.episodes[episode] = _episode(dict(row))
+            self.episodes[episode] = episode_of_row(dict(row))
             self._before["episodes"][episode] = self.episodes[episode].row()
         return self.episodes[episode]
 
@@ -185,7 +185,7 @@ class Desk:
             self.incidents[row["id"]] = _incident(dict(row))
         members = list(self.conn.execute(_OPEN_MEMBERS).mappings()) if self.incidents else []
         for row in self.conn.execute(_FIRING_OR_OPEN if members else _FIRING).mappings():
-            self.episodes[row["episode"]] = _episode(dict(row))
+            self.episodes[row["episode"]] = episode_of_row(dict(row))
         for m in sorted(members, key=lambda m: (m["incident"], m["episode"])):
             place = Member(self.episodes[m["episode"]], m["life"], m["joined_timestamp"], m["announced"])
             self.incidents[m["incident"]].members[m["episode"]] = place
@@ -260,7 +260,8 @@ def _pairs(text: str) -> Labels:
     return labels(json.loads(text))
 
 
-def _episode(row: Mapping[str, Any]) -> Episode:
+def episode_of_row(row: Mapping[str, Any]) -> Episode:
+    """The inverse of ``Episode.row``."""
     muted = json.loads(row["muted"]) if row["muted"] else None
     own = {**row, "labels": _pairs(row["labels"]), "annotations": _pairs(row["annotations"])}
     return Episode(**{**own, "muted": (muted[0], muted[1]) if muted else None})

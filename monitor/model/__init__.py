@@ -416,7 +416,7 @@ class Verdict:
 
 
 DeliveryState = Literal["owed", "sending", "sent", "superseded", "unsure", "dead"]
-DeliveryKind = Literal["open", "update", "close", "note"]
+DeliveryKind = Literal["open", "update", "close", "note", "canary"]
 
 
 @dataclass(frozen=True, slots=True)
