@@ -210,3 +210,18 @@ def test_a_body_that_cannot_be_had_is_asked_for_again_later_and_leaves_no_hole()
         bodies.told(wanted, next(facts(h) for h in chain if h.root == wanted))
     assert [b.slot for b in bodies.run(chain[-1])] == [1, 2, 3, 4, 5]
     assert DEPTH == 96
+
+
+def test_a_newer_head_whose_ancestors_are_not_known_yet_opposes_nothing() -> None:
+    chain = line(1, 40)
+    canon = grow(chain[:5])
+    canon.announce("a", chain[-1])
+    assert not canon.opposes("a")
+    show(canon, "a", chain)
+    assert not canon.opposes("a")
+    other = line(6, 45, chain[3], salt="another branch")
+    show(canon, "b", chain)
+    canon.announce("c", other[-1])
+    assert not canon.opposes("c")
+    show(canon, "c", [*chain[:4], *other])
+    assert canon.opposes("c")

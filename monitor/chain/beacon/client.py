@@ -218,9 +218,14 @@ class Beacon:
         if not self._canon.advance([n.name for n in self._voters()]):
             return
         head = self._canon.head
-        if before is not None and head is not None and all(h.root != before.root for h in self._canon.chain(head.root)):
+        if before is not None and head is not None and self._left(before, head):
             log.info("beacon.reorg", slot=head.slot, root=head.root, before_slot=before.slot, before_root=before.root)
         self._moved.set()
+
+    def _left(self, before: Header, head: Header) -> bool:
+        """Whether the old head is certainly on another branch: the new one's ancestors are known as far back, and it is none of them."""
+        line = list(self._canon.chain(head.root))
+        return line[-1].slot <= before.slot and all(h.root != before.root for h in line)
 
     async def _work(self) -> None:
         """What belongs to a new head: its body, finality, and bodies that are missing before it. Looks again at least once a block."""

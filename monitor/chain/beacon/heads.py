@@ -111,11 +111,15 @@ class Canon:
         return any(header.root == root for header in self._votes(self._views[name]))
 
     def opposes(self, name: str) -> bool:
-        """Whether the node has another block than the agreed head: its head is as new, and ours is not below it."""
+        """Whether the node certainly has another block than the agreed head: its chain is known down to ours, which is not on it.
+
+        A newer head whose ancestors were not asked for yet, as after a pause, opposes nothing.
+        """
         view = self._views[name]
         if self.head is None or view.head is None or view.head.slot < self.head.slot:
             return False
-        return not self.supports(name, self.head.root)
+        line = list(self._votes(view))
+        return line[-1].slot <= self.head.slot and self.head not in line
 
     def _votes(self, view: _View) -> Iterator[Header]:
         last = None

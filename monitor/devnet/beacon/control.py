@@ -65,7 +65,7 @@ class ControlServer:
         plain: dict[str, Callable[..., Any]] = {
             "offline": orders.offline, "late": orders.late, "silent": orders.silent, "online": orders.online, "stall": orders.stall,
             "unstall": orders.unstall, "miss_rate": orders.miss_rate, "miss_slots": orders.miss_slots, "consolidate": orders.consolidate,
-            "withdraw": orders.withdraw, "balances_at": orders.balances_at,
+            "withdraw": orders.withdraw, "forfeit": orders.forfeit, "balances_at": orders.balances_at,
         }  # fmt: skip
         if name in plain:
             return plain[name](**given)
@@ -176,6 +176,10 @@ class BeaconControl:
     def withdraw(self, index: int, gwei: int) -> None:
         """A withdrawal request of the execution side; 0 gwei: a full exit."""
         self._do("withdraw", index=index, gwei=gwei)
+
+    def forfeit(self, gwei: int) -> None:
+        """The watched validators lose so much in all, by nothing that the specification has."""
+        self._do("forfeit", gwei=gwei)
 
     def deposit(self, count: int = 1, gwei: int = 32 * 10**9, *, operator: str = "new", keys: Sequence[Key] | None = None) -> list[str]:
         """New validators into the deposit queue: these, or ``count`` invented ones; their public keys."""

@@ -63,9 +63,17 @@ class Consolidation:
     target: int
 
 
-Operation = ProposerSlashing | AttesterSlashing | VoluntaryExit | DepositRequest | WithdrawalRequest | Consolidation
+@dataclass(frozen=True, slots=True)
+class Forfeit:
+    """The first ``validators`` of the registry lose ``gwei`` in all, by nothing that the specification has: for reports of a loss."""
+
+    validators: int
+    gwei: int
+
+
+Operation = ProposerSlashing | AttesterSlashing | VoluntaryExit | DepositRequest | WithdrawalRequest | Consolidation | Forfeit
 LIMITS: dict[type[Operation], int] = {
-    ProposerSlashing: 16, AttesterSlashing: 1, VoluntaryExit: 16, DepositRequest: 8192, WithdrawalRequest: 16, Consolidation: 2,
+    ProposerSlashing: 16, AttesterSlashing: 1, VoluntaryExit: 16, DepositRequest: 8192, WithdrawalRequest: 16, Consolidation: 2, Forfeit: 1,
 }  # fmt: skip
 """So many of each in one block, and the order in which a block is processed."""
 
@@ -216,7 +224,12 @@ def _compound(state: State, index: int) -> None:
         queue_deposit(state, bytes(state.pubkeys[index]), bytes(changed[index]), excess, 0)
 
 
+def _forfeit(state: State, operation: Forfeit, proposer: int) -> None:
+    mine = state.balances[: operation.validators]
+    state.balances[: operation.validators] = np.maximum(mine - operation.gwei // operation.validators, 0)
+
+
 _APPLY: dict[type[Operation], Callable[[State, Any, int], None]] = {
     ProposerSlashing: _proposer_slashing, AttesterSlashing: _attester_slashing, VoluntaryExit: _exit, DepositRequest: _deposit,
-    WithdrawalRequest: _withdrawal, Consolidation: _consolidation,
+    WithdrawalRequest: _withdrawal, Consolidation: _consolidation, Forfeit: _forfeit,
 }  # fmt: skip

@@ -16,6 +16,7 @@ from monitor.devnet.beacon.operations import (
     AttesterSlashing,
     Consolidation,
     DepositRequest,
+    Forfeit,
     Operation,
     ProposerSlashing,
     VoluntaryExit,
@@ -177,6 +178,11 @@ class Orders:
         """A withdrawal request; 0 gwei: a full exit from the execution side."""
         self._known(index)
         self.chain.pool.append(WithdrawalRequest(index, gwei))
+
+    def forfeit(self, gwei: int) -> None:
+        """The watched validators lose so much in all, each as much as the other."""
+        watched = int((self.chain.registry.group < self.chain.registry.watched).sum())
+        self.chain.pool.append(Forfeit(watched, gwei))
 
     def deposit(self, count: int = 1, gwei: int = 32 * ETHER, *, operator: str = "new", keys: Sequence[Key] | None = None) -> list[bytes]:
         """New validators into the deposit queue: these, or ``count`` invented ones of an operator; their public keys.

@@ -6,6 +6,7 @@ import functools
 
 from monitor.devnet import actions
 from monitor.devnet.accounts import address_of
+from monitor.devnet.drills.consensus import CONSENSUS
 from monitor.devnet.drills.ground import Ground
 from monitor.devnet.drills.play import Drill
 
@@ -30,7 +31,7 @@ def _stall(ground: Ground) -> int:
     actions.warp_to_next_frame(ground.world, 2700 + 60)
     block = ground.head()
     ground.caught_up()
-    ground.world.warp(360)
+    ground.warp(360)
     return block
 
 
@@ -85,7 +86,7 @@ def _heal(ground: Ground) -> None:
     # Rules forget a fault some minutes of block time after the last block that showed it.
     ground.world.wait_blocks(3)
     ground.caught_up()
-    ground.world.warp(420)
+    ground.warp(420)
 
 
 def _orphan(ground: Ground) -> int:
@@ -195,5 +196,5 @@ _ALL = (
     ),
 )
 
-DRILLS = {drill.name: drill for drill in _ALL}
+DRILLS = {drill.name: drill for drill in (*_ALL, *CONSENSUS)}
 """By name."""
