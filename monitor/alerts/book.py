@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import insert, select, update
 
 from monitor.alerts.desk import SILENCES, Desk, Episode, OpenIncident, Unit
+from monitor.alerts.fallback import fall_back
 from monitor.alerts.matchers import BadMatcher, parse_matcher
 from monitor.alerts.routes import Routes
 from monitor.alerts.way import NAMESPACE, advance, leave, number, owe, unknown_block
@@ -45,8 +46,10 @@ class Judged:
 class Book:
     """Incidents, routes, silences and inhibition. Holds no state of its own but the last values seen, which are wording only."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, drawing: Collection[str] = ()) -> None:
+        """``drawing``: receivers that tell nobody (Grafana), so that their receipts keep no fallback from being told."""
         self.routes = routes
+        self._drawing = drawing
         self._live: Mapping[str, AlertInstance] = {}
 
     def admit(self, unit: Unit, transitions: Sequence[Transition], judged: Judged) -> int:
@@ -70,10 +73,11 @@ class Book:
         return desk.save()
 
     def tick(self, unit: Unit, now: float) -> int:
-        """Do what wall time makes due: waits that are over, silences that ended, reminders. Returns the messages newly owed."""
+        """Do what wall time makes due: the next channel, waits that are over, silences that ended, reminders. Returns the messages newly owed."""
+        fallen = fall_back(unit, self.routes, now, self._drawing)
         desk = Desk(unit.conn, now)
         advance(desk, self.routes, self._live)
-        return desk.save()
+        return fallen + desk.save()
 
     # ------------------------------------------------------------ what people do
 

@@ -21,7 +21,18 @@ from monitor.rules.document import Document, is_null, read, read_text
 from monitor.rules.problems import Problem, Span, in_order
 
 MAX_DEPTH = 20
-ROUTE_KEYS = ("receiver", "matchers", "group_by", "group_wait", "group_interval", "repeat_interval", "continue", "routes")
+ROUTE_KEYS = (
+    "receiver",
+    "matchers",
+    "group_by",
+    "group_wait",
+    "group_interval",
+    "repeat_interval",
+    "fallback",
+    "fallback_after",
+    "continue",
+    "routes",
+)
 INHIBIT_KEYS = ("source_matchers", "target_matchers", "equal")
 ALL_LABELS = "..."
 
@@ -30,6 +41,7 @@ ALL_LABELS = "..."
 class Route:
     """One node of the tree, with what it inherits filled in. Intervals are seconds of wall time; ``repeat_interval`` 0 never repeats.
 
+    ``fallback``: who is told, one after the other, when nobody before has taken a message for ``fallback_after``.
     ``key`` names the node by the matchers on the way to it, so that it is the same after a restart.
     """
 
@@ -42,6 +54,8 @@ class Route:
     repeat_interval: int
     goes_on: bool
     routes: tuple[Route, ...]
+    fallback: tuple[str, ...] = ()
+    fallback_after: int = 120
 
     def group(self, labels: Labels) -> Labels:
         """The labels that name the group to which an alert belongs here."""
@@ -99,9 +113,14 @@ class Routes:
         return next((source for source in firing if source != labels and any(i.mutes(target, dict(source)) for i in rules)), None)
 
     @property
+    def all(self) -> tuple[Route, ...]:
+        """Every node of the tree."""
+        return tuple(_walk(self.root))
+
+    @property
     def receivers(self) -> frozenset[str]:
         """All names of receivers that the file uses."""
-        return frozenset(name for route in _walk(self.root) for name in route.receivers)
+        return frozenset(name for route in _walk(self.root) for name in (*route.receivers, *route.fallback))
 
 
 def load_routes(path: Path, receivers: Collection[str]) -> Routes:
@@ -183,9 +202,13 @@ class _Reader:
                 node, "missing-key", "the route has no matchers", "at least one: else the routes after it are never reached"
             )
         key = "{}" if not depth else f"{parent.key}/{{{','.join(sorted(str(m) for m in matchers))}}}"
+        receivers = self.receiver_names(keys, "receiver") or parent.receivers
+        fallback = self.receiver_names(keys, "fallback") if "fallback" in keys else parent.fallback
+        for name in set(fallback) & set(receivers) if "fallback" in keys else ():
+            self.document.report(keys["fallback"][1], "told-anyway", f'"{name}" is a receiver of this route already', "another receiver")
         own = Route(
             key,
-            self.receiver_names(keys) or parent.receivers,
+            receivers,
             matchers,
             self.texts(keys, "group_by") if "group_by" in keys else parent.group_by,
             self.seconds(keys, "group_wait", parent.group_wait),
@@ -193,6 +216,8 @@ class _Reader:
             self.seconds(keys, "repeat_interval", parent.repeat_interval),
             self.flag(keys, "continue"),
             (),
+            tuple(name for name in fallback if name not in receivers),
+            self.seconds(keys, "fallback_after", parent.fallback_after),
         )
         below = tuple(self.route(child, own, depth + 1) for child in self.items(keys, "routes"))
         self.same_twice(keys, below)
@@ -205,11 +230,11 @@ class _Reader:
                 self.document.report(node, "same-route", "two routes side by side have the same matchers", "each set of matchers once")
             seen.add(child.key)
 
-    def receiver_names(self, keys: Mapping[str, tuple[ScalarNode, Node]]) -> tuple[str, ...]:
-        if "receiver" not in keys:
+    def receiver_names(self, keys: Mapping[str, tuple[ScalarNode, Node]], key: str) -> tuple[str, ...]:
+        if key not in keys:
             return ()
-        node = keys["receiver"][1]
-        nodes = [node] if isinstance(node, ScalarNode) else list(self.document.sequence(node, "receiver"))
+        node = keys[key][1]
+        nodes = [node] if isinstance(node, ScalarNode) else list(self.document.sequence(node, key))
         names: list[str] = []
         for item in nodes:
             name = self.document.scalar(item, "a receiver's name")
