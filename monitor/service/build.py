@@ -61,6 +61,8 @@ class Parts:
     uncovered: tuple[str, ...]
     progress: Progress = field(default_factory=Progress)
     gauge: Gauge = field(default_factory=Gauge)
+    token: str | None = field(default=None, repr=False)
+    """What people sign in with on the page."""
 
 
 def build(settings: Settings) -> Parts:
@@ -80,6 +82,7 @@ def build(settings: Settings) -> Parts:
     return Parts(
         settings, Store.open(settings.store.location()), Execution(network), Beacon(network) if network.beacon else None, keys, made,
         Setup.of(ruleset, made), book, responses, receivers, signer, tuple(uncovered),
+        token=settings.web.secret(),
     )  # fmt: skip
 
 

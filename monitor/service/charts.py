@@ -20,6 +20,7 @@ from monitor.web.view import ChartView, Threshold
 
 BUCKETS = 100
 """A chart has about twice as many points: the lowest and the highest value of each part of its time."""
+SPANS = (600, 1800, 3600)
 _TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 _ARITHMETIC = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}
 Lines = tuple[tuple[tuple[float, float], ...], ...]
@@ -116,7 +117,7 @@ class Charts:
         """All charts that have, or should have, a value: in the order in which they are declared, protocol by protocol."""
         if ruleset is not self._ruleset:
             self._ruleset = ruleset
-            self._compared = [(rule, one) for rule in ruleset.alerts for one in comparisons(rule.expr)]
+            self._compared = [(rule, one) for rule in ruleset.alerts for one in comparisons(rule.expr) if math.isfinite(one.value)]
             self._families = {rule.id: frozenset(s.selector.family for s in selectors(rule.expr)) for rule in ruleset.alerts}
         instances = list(live)
         return tuple(view for chart in CHARTS for view in self._chart(chart, window, instances, at.timestamp))
@@ -138,10 +139,11 @@ class Charts:
             )  # fmt: skip
             age = None if not len(spoken) else max(0, at - int(spoken.values.min()))
             state, value, why = _value(chart, now, at, family, age)
-            lines = _lines(chart, course, family, at - seconds, at)
+            shown = _shown(course, seconds, at)
+            lines = _lines(chart, course, family, at - shown, at)
             yield ChartView(
                 chart.signal, chart.title, protocol, chart.family, "seconds" if chart.age else family.unit, state, value, why,
-                age, family.fresh_for, at - seconds, at, lines if value is None else _until_now(lines, at, value, family),
+                age, family.fresh_for, at - shown, at, lines if value is None else _until_now(lines, at, value, family),
                 tuple(self._thresholds(chart, protocol)), alerts,
             )  # fmt: skip
 
@@ -184,6 +186,12 @@ def _value(
         return "absent", None, "there is none now"
     value = float(_REDUCE[chart.reduce](now.values)) if not np.isnan(now.values).all() else math.nan
     return "known", at - value if chart.age else value, ""
+
+
+def _shown(course: Matrix, seconds: int, at: int) -> int:
+    """How far back the picture goes: less than all where the service has not run so long."""
+    covered = at - int(course.times[0]) if len(course.times) else 0
+    return min((s for s in SPANS if covered <= s < seconds), default=seconds)
 
 
 def _lines(chart: Chart, course: Matrix, family: Family, begins: int, ends: int) -> Lines:

@@ -21,6 +21,9 @@ from monitor.receivers.grafana import GrafanaSettings
 from monitor.receivers.heartbeat import HeartbeatSettings
 from monitor.receivers.slack import SlackSettings
 
+MIN_TOKEN = 16
+TOO_SHORT = f"the token has less than {MIN_TOKEN} characters: take a random one, such as `openssl rand -hex 24` makes"
+
 
 class BadSettings(Exception):
     """The settings cannot be used; ``problems`` has one line each, with the place and the remedy."""
@@ -88,10 +91,35 @@ class StoreSettings(_Strict):
 
 
 class WebSettings(_Strict):
-    """Where the page is served. It shows everything and changes nothing; keep it on loopback or behind a proxy that asks who is there."""
+    """Where the page is served. Whoever reaches it can read it: keep it on loopback, or behind a proxy that asks who is there."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8787, ge=0, le=65535)
+    token: SecretStr | None = None
+    """What responders sign in with to acknowledge and silence on the page; without one it is for reading only."""
+    token_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_token(self) -> WebSettings:
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("give either token or token_file")
+        if self.token is not None and len(self.token.get_secret_value().strip()) < MIN_TOKEN:
+            raise ValueError(TOO_SHORT)
+        return self
+
+    def secret(self) -> str | None:
+        """The token itself, or None. Raises BadSettings when its file cannot be read or holds too little."""
+        if self.token is not None:
+            return self.token.get_secret_value().strip()
+        if self.token_file is None:
+            return None
+        try:
+            found = self.token_file.read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            raise BadSettings([f"web.token_file: {self.token_file} cannot be read ({type(error).__name__}): check path and mode"]) from None
+        if len(found) < MIN_TOKEN:
+            raise BadSettings([f"web.token_file: {self.token_file}: {TOO_SHORT}"])
+        return found
 
 
 RECEIVER_KINDS: dict[str, type[BaseModel]] = {"slack": SlackSettings, "grafana": GrafanaSettings}

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from monitor.chain import EndpointHealth
 from monitor.model import AlertInstance, Disputed, Failed, Family, Frame, Labels, Moment, Tick, Transition
-from monitor.promql.expr import selectors
+from monitor.promql.expr import selectors, spans
 from monitor.rules.files import Rule
 from monitor.samples import NAME, FrameWindow, Selector
 from monitor.service.beacon import BeaconWatch
@@ -272,6 +272,7 @@ def _coverage(pipeline: Pipeline, progress: Progress, fired: Mapping[str, tuple[
             judged_timestamp=None if verdict is None else verdict.at.timestamp,
             fired_at=last,
             fired_times=times,
+            reach=max((seconds for _, seconds in spans(rule.expr)), default=0),
         )
 
 

@@ -1,11 +1,12 @@
-"""The HTTP face on one loopback port: page, JSON of the same, health, readiness and own metrics. All of it read-only."""
+"""The HTTP face on one port: the pages, JSON of the same, health, readiness and own metrics. Only forms of people who signed in change anything."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import orjson
@@ -14,15 +15,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from monitor.web import page as pages
+from monitor.web.document import bar, document
 from monitor.web.exposition import Sample, exposition, number_text
-from monitor.web.page import render
+from monitor.web.forms import WAIT_AFTER_WRONG, Commands, Forms
 from monitor.web.prom import Feed, mount
+from monitor.web.session import Gate
+from monitor.web.style import POLICY
 from monitor.web.view import StatusView
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # a form's origin must be told to ourselves, and nothing to others
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -35,22 +42,34 @@ class Face:
     metrics: Callable[[], Awaitable[Iterable[Sample]]]
     alive: Callable[[], str | None]
     """None while the event loop and the pipeline task live, else what died."""
+    commands: Commands | None = None
+    """What people may do; None: the pages are for reading only."""
+    token: str | None = None
+    """What somebody must know to sign in; None: nobody can."""
     prom: Feed | None = None
     """What Prometheus' query API under ``/prom`` reads; None: it is not served."""
 
 
-def app(face: Face) -> Starlette:
+def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
     """The application; ``/readyz`` is 200 only when nothing is wrong, ``/healthz`` when the process should not be restarted."""
 
-    async def page(_: Request) -> Response:
-        return HTMLResponse(render(await face.status()), headers=HEADERS)
+    forms = Forms(face.status, face.commands, Gate(face.token), HEADERS, wait_after_wrong)
+
+    async def page(request: Request) -> Response:
+        # A page is text made of values that never change: making it is not the event loop's work.
+        return HTMLResponse(await asyncio.to_thread(pages.render, await face.status(), forms.viewer(request)), headers=HEADERS)
+
+    async def incident(request: Request) -> Response:
+        view, viewer = await face.status(), forms.viewer(request)
+        found = await asyncio.to_thread(pages.incident, view, request.path_params["incident"], viewer)
+        missing = "<h2>Incident</h2><p>There is no such incident here, or it is no longer kept. <a href=/>Overview</a></p>"
+        return HTMLResponse(found or document("Incident", bar(view, viewer), missing), status_code=200 if found else 404, headers=HEADERS)
+
+    async def series(request: Request) -> Response:
+        return HTMLResponse(await asyncio.to_thread(pages.series, await face.status(), forms.viewer(request)), headers=HEADERS)
 
     async def status(_: Request) -> Response:
-        return Response(
-            _json(_finite(asdict(await face.status()))),
-            media_type="application/json",
-            headers=HEADERS,
-        )
+        return Response(await asyncio.to_thread(_json, await face.status()), media_type="application/json", headers=HEADERS)
 
     async def ready(_: Request) -> Response:
         problems = (await face.status()).problems
@@ -66,30 +85,42 @@ def app(face: Face) -> Starlette:
     return Starlette(
         routes=[
             Route("/", page),
+            Route("/incidents/{incident}", incident),
+            Route("/series", series),
             Route("/api/status", status),
             Route("/readyz", ready),
             Route("/healthz", health),
             Route("/metrics", metrics),
+            *forms.routes(),
             *([] if face.prom is None else [mount(face.prom)]),
         ]
     )
 
 
-def _finite(status: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity and no NaN: as null they would read as unknown, so they are text, as Prometheus writes them."""
-    for shown in (*status["series"], *status["alerts"]):
-        value = shown["value"]
-        if value is not None and not math.isfinite(value):
-            shown["value"] = number_text(value)
-    return status
-
-
-def _json(body: dict[str, Any]) -> bytes:
+def _json(view: StatusView) -> bytes:
     """orjson takes 64 bits at most, and one endpoint's word is enough for a head of 256: then the slower writer does it."""
+    body = {field.name: getattr(view, field.name) for field in fields(view)}
+    for name in ("series", "alerts", "charts"):
+        body[name] = [_finite(shown) for shown in body[name]]
     try:
         return orjson.dumps(body, default=_plain, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        return json.dumps(body, default=_plain).encode("ascii")
+        return json.dumps(_spelled(asdict(view))).encode("ascii")
+
+
+def _spelled(value: Any) -> Any:
+    """The same with every number in it one that JSON has."""
+    if isinstance(value, dict):
+        return {k: _spelled(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_spelled(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    return number_text(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _finite(shown: Any) -> Any:
+    """JSON has no infinity and no NaN: as null they would read as unknown, so they are text, as Prometheus writes them."""
+    value = shown.value
+    return shown if value is None or math.isfinite(value) else asdict(shown) | {"value": number_text(value)}
 
 
 def _plain(value: Any) -> Any:

@@ -151,6 +151,8 @@ class CoverageView:
     judged_timestamp: int | None
     fired_at: float | None = None
     fired_times: int = 0
+    reach: int = 0
+    """Seconds that the rule looks back."""
 
 
 @dataclass(frozen=True, slots=True)

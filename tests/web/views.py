@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from monitor.web.view import AlertView, CollectorView, EndpointView, ReadinessView, SeriesView, StatusView
+from monitor.web.view import (
+    AlertView,
+    ChartView,
+    CollectorView,
+    CoverageView,
+    EndpointView,
+    ReadinessView,
+    SeriesView,
+    SilenceView,
+    StatusView,
+    Threshold,
+)
 
 ACCOUNT = "0x" + "Aa" * 20
 TX = "0x" + "cd" * 32
@@ -15,16 +26,57 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e\x00"
 EMPTY = StatusView("chain 1", None, None, None, ("no block was judged yet",))
 
 
-def incident(name: str, closed: float | None, error: str | None = None) -> dict[str, Any]:
+def incident(
+    name: str, closed: float | None, error: str | None = None, identity: str = "3f2a91c0-0000-4000-8000-000000000001", **more: Any
+) -> dict[str, Any]:
+    """An incident of one page alert, as the service gives it."""
+    alert = {
+        "episode": f"episode-{identity}", "rule": f"lido/{name}", "state": "firing" if closed is None else "resolved",
+        "labels": {"alertname": name, "severity": "page", "zone": "governance", "protocol": "lido", "contract": "withdrawal_queue", "role": "FINALIZE_ROLE", "account": ACCOUNT, "tx": TX},
+        "annotations": {"summary": f"{name}: somebody got a role", "description": "What happened, in two sentences.", "runbook_url": "docs/runbooks/lido.md#x"},
+        "value": "1", "since_number": 18_999_000, "since_timestamp": 1_699_999_976, "seen_at": 1_699_999_976.4, "judged_at": 1_699_999_976.6,
+        "ended_number": None if closed is None else 18_999_100, "ended_timestamp": None if closed is None else 1_700_000_099, "unknown_since": None,
+    }  # fmt: skip
     return {
-        "id": "1",
+        "id": identity,
         "group": {"alertname": name},
         "opened_at": 1_700_000_000.5,
         "closed_at": closed,
         "outcome": None if closed is None else "resolved",
-        "alerts": [{"labels": {"alertname": name}}],
-        "messages": [{"receiver": "slack", "state": "owed" if error else "sent", "error": error}],
-    }
+        "acknowledged_by": None, "acknowledged_at": None, "acknowledgements": [], "announced": True,
+        "alerts": [alert],
+        "messages": [{"receiver": "slack", "kind": "open", "state": "owed" if error else "sent", "sent_at": None if error else 1_699_999_977.2, "owed_at": 1_699_999_976.6, "error": error}],
+        **more,
+    }  # fmt: skip
+
+
+def chart(
+    signal: str,
+    title: str,
+    value: float | None,
+    unit: str = "ratio",
+    *,
+    state: Any = "known",
+    thresholds: tuple[Threshold, ...] = (),
+    lines: Any = None,
+    **more: Any,
+) -> ChartView:
+    """A chart of Lido over an hour."""
+    drawn = (tuple((1_699_996_400.0 + 60 * i, (value or 0.0) * (1 + i / 600)) for i in range(60)),) if lines is None else lines
+    own = {"why": "", "age_seconds": 12, "fresh_for": 60, "alerts": (), "protocol": "lido", "family": f"{signal}_family"} | more
+    return ChartView(signal=signal, title=title, unit=unit, state=state, value=value, begins=1_699_996_400, ends=1_700_000_000, lines=drawn, thresholds=thresholds, **own)  # fmt: skip
+
+
+def rule(name: str, outcome: str, **more: Any) -> CoverageView:
+    return CoverageView(
+        f"lido/{name}",
+        name,
+        "lido",
+        "governance",
+        "page",
+        outcome,
+        **({"error": "", "judged_block": 18_999_002, "judged_timestamp": 1_700_000_000} | more),
+    )
 
 
 def pause(state: str, note: str | None) -> dict[str, Any]:
@@ -78,11 +130,30 @@ NIGHT = StatusView(
         ReadinessView("vault", "sentinel", False, ("gas_money: the key has 0.0100 ether, guardian.min_balance_ether is 0.05",)),
         ReadinessView("gate", "guardian", None, ("unknown: no majority of the endpoints",)),
     ),
-    incidents=(incident("LidoRoleGrantedUnapproved", None, "channel_is_archived: ask an owner to unarchive it"), incident("EndpointDown", 1_700_000_100.0)),
+    incidents=(incident("LidoRoleGrantedUnapproved", None, "channel_is_archived: ask an owner to unarchive it"), incident("EndpointDown", 1_700_000_100.0, identity="77aa0000-0000-4000-8000-000000000002")),
     pauses=(pause("verified", None), pause("failed", "mined in block 3 and reverted: the budget of the contract is used up")),
     deliveries={"slack": {"sent": 41, "owed": 2, "dead": 1, "superseded": 7}},
     rule_errors=("lido/lido-queue/LidoQueueFlood: two elements with equal labels",),
     rules=33,
+    charts=(
+        chart("queue", "Waiting to be withdrawn", 123_456.789, "ether"),
+        chart("peg", "Deviation from fair value", -0.0312, thresholds=(Threshold("<", -0.01, "LidoPegSlipping", "ticket"), Threshold("<", -0.04, "LidoPegBroken", "page"), Threshold(">", 0.005, "LidoPegPremium", "ticket")), alerts=(("LidoPegSlipping", "firing", "ticket"),)),
+        chart("queue", "Covered by ether at hand", None, state="unknown", why="no answer for 120 s, one is good for 60 s", age_seconds=120),
+        chart("queue", "Oldest request", None, "seconds", state="absent", lines=()),
+        chart("chain", "Epochs to finality", 2.0, "epochs", protocol="ethereum"),
+    ),
+    coverage=(
+        rule("LidoRoleGrantedUnapproved", "true", fired_at=1_699_999_976.0, fired_times=1),
+        rule("LidoQueueFlood", "unknown", error="two elements with equal labels"),
+        rule("LidoPegDepthFalling", "unknown", reach=3600),
+        rule("LidoContractPaused", "false"),
+        rule("LidoNeverJudged", "waiting", judged_block=None, judged_timestamp=None),
+    ),
+    uncovered=("roles of agent: holders cannot be listed on chain",),
+    silences=(
+        SilenceView("5111", ('alertname="LidoQueueFlood"',), "ann", 1_700_000_000.0, 1_700_007_200.0, "announced works"),
+        SilenceView("5112", ('protocol="lido"',), "bob", 1_699_990_000.0, 1_699_997_200.0, "over", "bob"),
+    ),
 )  # fmt: skip
 
 
@@ -107,8 +178,20 @@ def hostile() -> StatusView:
             CollectorView("c", HOSTILE, HOSTILE, HOSTILE, 2**70, False),
         ),
         readiness=(ReadinessView(HOSTILE, HOSTILE, None, (HOSTILE,)),),
-        incidents=({**incident(HOSTILE, 1e300, HOSTILE), "outcome": HOSTILE, "group": {HOSTILE: HOSTILE}}, {"closed_at": -1e300}),
+        incidents=(
+            {**incident(HOSTILE, 1e300, HOSTILE, HOSTILE), "outcome": HOSTILE, "group": {HOSTILE: HOSTILE}},
+            {**incident(HOSTILE, None, HOSTILE, HOSTILE), "acknowledged_by": HOSTILE, "acknowledged_at": 1e300, "acknowledgements": [{"who": HOSTILE, "at": 1e300, "why": HOSTILE}]},
+            {"closed_at": -1e300}, {},
+        ),
         pauses=({**pause(HOSTILE, HOSTILE), "target": HOSTILE, "rule": HOSTILE, "mined_number": 2**256, "mined_tx": HOSTILE}, {}),
         deliveries={HOSTILE: {HOSTILE: 3}, "slack": {}},
         rule_errors=(HOSTILE,),
-    )
+        charts=tuple(
+            ChartView(HOSTILE, HOSTILE, HOSTILE, HOSTILE, unit, "known" if v is not None else "unknown", v, HOSTILE, 2**70, 2**70, 0, 2**70,
+                      (((0.0, 1e308), (1.0, -1e308), (5.0, 0.0)), ((2.0**69, 1e-320),)), (Threshold(">", math.inf, HOSTILE, HOSTILE), Threshold("<", -1e308, HOSTILE, HOSTILE), Threshold(HOSTILE, 0.0, HOSTILE, HOSTILE)), ((HOSTILE, "firing", HOSTILE),))
+            for v in values for unit in ("ratio", "seconds", "timestamp", "ether", HOSTILE)
+        ),
+        coverage=(CoverageView(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 2**256, 2**256, 1e300, 2**70),),
+        uncovered=(HOSTILE,),
+        silences=(SilenceView(HOSTILE, (HOSTILE,), HOSTILE, 1e300, 1e301, HOSTILE), SilenceView(HOSTILE, (HOSTILE,), HOSTILE, -1e300, -1e300, HOSTILE, HOSTILE)),
+    )  # fmt: skip

@@ -1,0 +1,256 @@
+"""Incidents as responders read them: what broke, since when, the evidence, how fast it was told, who has it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+from monitor.alerts.body import latency_line
+from monitor.web.document import Viewer, pill, table, token
+from monitor.web.view import AlertView, StatusView
+from monitor.web.words import clock, labels, length, limit, number, said, utc
+
+SEVERITIES = ("page", "ticket", "info")
+KINDS = {"page": "bad", "ticket": "warn", "info": "info"}
+SHOWN = 8
+"""Alerts of one incident that the overview tells in full; its own page has all."""
+RECENT = 10
+"""Incidents that are over, and pauses, that the overview lists."""
+NOT_EVIDENCE = ("alertname", "severity", "zone", "owner", "protocol")
+
+
+def sections(view: StatusView, viewer: Viewer) -> str:
+    """Open incidents first; then what fires untold and what is about to fire."""
+    opened = sorted((i for i in view.incidents if i.get("closed_at") is None), key=lambda i: (_rank(i), -float(i.get("opened_at") or 0)))
+    live = {a.episode: a for a in view.alerts if a.episode}
+    count = f"{len(opened)} open" if opened else ""
+    cards = "".join(card(i, live, viewer) for i in opened)
+    quiet = "<div class='note good'><p class=good>No incident is open.</p></div>" if view.block is not None else ""
+    named = {str(a.get("episode")) for i in opened for a in i.get("alerts", ())}
+    return f"<h2>Incidents <small>{count}</small></h2>{cards or quiet}{_untold([a for a in view.alerts if a.episode not in named])}"
+
+
+def card(incident: Mapping[str, Any], live: Mapping[str, AlertView], viewer: Viewer, shown: int | None = SHOWN) -> str:
+    """One incident. ``live`` has what its alerts are at this moment, by episode."""
+    alerts = sorted(incident.get("alerts", ()), key=lambda a: (a.get("state") != "firing", _severity(a), a.get("since_timestamp") or 0))
+    worst = _worst(incident)
+    parts = [_head(incident, alerts, worst)]
+    parts += [_alert(a, live.get(str(a.get("episode")))) for a in alerts[:shown]]
+    if shown is not None and len(alerts) > shown:
+        parts.append(f"<p class=alert><a href='{_page_of(incident)}'>and {len(alerts) - shown:,} more alerts</a></p>")
+    parts += [_way(incident, alerts), _taken(incident), _messages(incident), _acts(incident, alerts, viewer)]
+    return f"<article class='inc {worst if worst in SEVERITIES else ''}' id='{_anchor(incident)}'>{''.join(parts)}</article>"
+
+
+def _head(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], worst: str) -> str:
+    own = [a.get("labels") or {} for a in alerts]
+    words = [", ".join(sorted({str(o.get(key, "")) for o in own} - {""})[:3]) for key in ("protocol", "zone")]
+    where = " &middot; ".join(escape(w) for w in words if w)
+    over = pill("good", str(incident.get("outcome") or "over")) if incident.get("closed_at") is not None else ""
+    who = incident.get("acknowledged_by")
+    taken = pill("good", f"taken by {who}") if who else "" if over else pill("bad" if worst == "page" else "warn", "nobody has taken it")
+    return (
+        f"<div class=top>{pill(KINDS.get(worst, ''), worst or 'alert')}{over}<span>{where}</span><span class=grow></span>"
+        f"{taken}<a href='{_page_of(incident)}' class=mono>{escape(str(incident.get('id') or ''))[:8]}</a></div>"
+    )
+
+
+def _alert(alert: Mapping[str, Any], now: AlertView | None) -> str:
+    own, notes = dict(alert.get("labels") or {}), dict(alert.get("annotations") or {})
+    state = str(alert.get("state") or "")
+    ended = "" if state == "firing" else " " + pill("good", state)
+    unknown = alert.get("unknown_since") if now is None else now.unknown_since
+    blind = f" {pill('warn', f'not known since block {unknown:,}')}" if state == "firing" and unknown is not None else ""
+    name = str(own.get("alertname") or alert.get("rule") or "")
+    facts = [*_value(alert, now), ("since", _since(alert, now))]
+    if alert.get("ended_number") is not None:
+        facts.append(("ended", f"block {alert['ended_number']:,}, {utc(alert.get('ended_timestamp'))}"))
+    runbook = str(notes.get("runbook_url") or notes.get("runbook") or "")
+    if runbook:
+        facts.append(("runbook", link(runbook)))
+    listed = "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in facts)
+    chips = "".join(f"<span class=chip><i>{escape(k)}</i> {escape(str(v))}</span>" for k, v in own.items() if k not in NOT_EVIDENCE)
+    more = str(notes.get("description") or "")
+    description = f"<p class=dim>{escape(more)}</p>" if more else ""
+    return (
+        f"<div class=alert><p class=say>{escape(str(notes.get('summary') or name))}</p><h4 class=dim>{escape(name)}{ended}{blind}</h4>"
+        f"<dl class=facts>{listed}</dl><div class=chips>{chips}</div>{description}</div>"
+    )
+
+
+def _value(alert: Mapping[str, Any], now: AlertView | None) -> list[tuple[str, str]]:
+    """The value against what it is compared with, or, of an event, nothing: its labels are the evidence."""
+    if now is None or not now.threshold:
+        return [] if now is None or now.value == 1 else [("value", escape(number(now.value)))]
+    return [("value", f"<b>{escape(said(now.value, now.unit))}</b> <span class=dim>alert {escape(_limit(now))}</span>")]
+
+
+def _since(alert: Mapping[str, Any], now: AlertView | None) -> str:
+    block, at = alert.get("since_number"), alert.get("since_timestamp")
+    lasts = f" <span class=dim>true for {escape(length(now.for_seconds))}</span>" if now is not None and now.for_seconds else ""
+    return f"block {block:,}, {utc(at)}{lasts}" if isinstance(block, int) else f"{utc(at)}{lasts}"
+
+
+def latency(incident: Mapping[str, Any]) -> str:
+    """``block 14:03:11 → seen +0.3 s → judged +0.1 s → sent +0.6 s → acknowledged +2 min``; empty before anything was judged."""
+    alerts = [a for a in incident.get("alerts", ()) if a.get("seen_at") is not None and a.get("judged_at") is not None]
+    if not alerts:
+        return ""
+    first = min(alerts, key=lambda a: (a["since_timestamp"], str(a.get("episode"))))
+    sent = [m["sent_at"] for m in incident.get("messages", ()) if m.get("sent_at") is not None]
+    steps = {"block_at": first["since_timestamp"], "seen_at": first["seen_at"], "judged_at": first["judged_at"]}
+    more = {"sent_at": min(sent, default=None), "acknowledged_at": incident.get("acknowledged_at")}
+    return latency_line({"latency": steps | more})
+
+
+def _way(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]) -> str:
+    line = latency(incident)
+    if not line:
+        return ""
+    steps = (step.partition(" ") for step in line.split(" → "))
+    return "<ol class=way>" + "".join(f"<li>{escape(word)}<b>{escape(rest)}</b></li>" for word, _, rest in steps) + "</ol>"
+
+
+def _taken(incident: Mapping[str, Any]) -> str:
+    taken = incident.get("acknowledgements") or ()
+    return "".join(
+        f"<p><b>{escape(str(a.get('who')))}</b> took it at {clock(a.get('at'))}"
+        + (f": {escape(str(a['why']))}" if a.get("why") else "")
+        + "</p>"
+        for a in taken
+    )
+
+
+def _messages(incident: Mapping[str, Any]) -> str:
+    """Whether those who should know were told, when it is not so."""
+    stuck = [m for m in incident.get("messages", ()) if m.get("state") not in ("sent", "superseded")]
+    if not incident.get("announced", True):
+        return "<p class=dim>Not told yet: it waits for others of its group.</p>"
+    lines = {
+        f"{m.get('receiver')}: {m.get('kind') or 'message'} {m.get('state')}" + (f": {m['error']}" if m.get("error") else "") for m in stuck
+    }
+    return "".join(f"<p class=warn>Not told to {escape(line)}</p>" for line in sorted(lines))
+
+
+def _acts(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], viewer: Viewer) -> str:
+    if incident.get("closed_at") is not None or not viewer.may:
+        return ""
+    here = escape(str(incident.get("id") or ""))
+    own = dict((alerts[0].get("labels") if alerts else None) or {})
+    named = [
+        f'{k}="{_quoted(str(v))}"'
+        for k, v in own.items()
+        if k in ("alertname", "protocol", "contract", "role", "venue", "operator", "oracle")
+    ]
+    silence = f"<a class=button href='/silences?{escape(urlencode([('matcher', m) for m in named]))}#new'>Silence&hellip;</a>"
+    if not viewer.who:
+        return f"<div class=acts><a class=button href='/sign-in?next={here and '/incidents/' + here}'>Sign in to take it</a></div>"
+    word = "I take it" if not incident.get("acknowledged_by") else "I take it over"
+    take = f"<form method=post action=/acknowledge>{token(viewer)}<input type=hidden name=incident value='{here}'><button class=main>{word}</button></form>"
+    return f"<div class=acts>{'' if incident.get('acknowledged_by') == viewer.who or not incident.get('announced', True) else take}{silence}</div>"
+
+
+def note_form(incident: Mapping[str, Any], viewer: Viewer) -> str:
+    """The form on an incident's own page: taking it with a word on what is being done."""
+    if (
+        not viewer.who
+        or incident.get("closed_at") is not None
+        or not incident.get("announced", True)
+        or incident.get("acknowledged_by") == viewer.who
+    ):
+        return ""
+    here = escape(str(incident.get("id") or ""))
+    return (
+        f"<h2>Take it</h2><form class=form method=post action=/acknowledge>{token(viewer)}<input type=hidden name=incident value='{here}'>"
+        "<label>What you are doing about it <small>(it stands in the message)</small><input name=why maxlength=500 autocomplete=off></label>"
+        "<div><button class=main>I take it</button></div></form>"
+    )
+
+
+def _untold(alerts: Sequence[AlertView]) -> str:
+    if not alerts:
+        return ""
+    rows = []
+    for a in sorted(alerts, key=lambda a: (a.state != "firing", a.severity != "page", a.since_timestamp)):
+        why = f"{a.muted[0]} by {a.muted[1]}" if a.muted else "" if a.state == "pending" else "waits for its group"
+        since = f"block {a.since_block:,}" if a.since_block is not None else utc(a.since_timestamp)
+        unknown = f" {pill('warn', f'not known since block {a.unknown_since:,}')}" if a.unknown_since is not None else ""
+        value = escape(said(a.value, a.unit)) + (f"<br><small>alert {escape(_limit(a))}</small>" if a.threshold else "")
+        rows.append(
+            [
+                f"{pill(KINDS.get(a.severity, '') if a.state == 'firing' else '', a.state)} <small>{escape(a.severity)}</small>",
+                f"<b>{escape(a.name)}</b>{unknown}<br>{escape(a.summary)}<br><small>{labels(a.labels, NOT_EVIDENCE)}</small>",
+                f"{since}<br><small>true for {escape(length(a.for_seconds))}</small>",
+                value,
+                escape(why),
+            ]
+        )
+    return f"<h2>Not told <small>what is pending, silenced or inhibited</small></h2><div class=box>{table(('state', 'alert', 'since', 'value', 'why'), rows)}</div>"
+
+
+def _limit(alert: AlertView) -> str:
+    """What its value is compared with, in words."""
+    op, _, value = alert.threshold.partition(" ")
+    return limit(op, float(value), alert.unit)
+
+
+def over(incidents: Iterable[Mapping[str, Any]]) -> str:
+    """What was told and is over, newest first: a reader at night sees what came before."""
+    ended = [i for i in incidents if i.get("closed_at") is not None][:RECENT]
+    rows = []
+    for i in ended:
+        names = ", ".join(dict.fromkeys(str((a.get("labels") or {}).get("alertname", "")) for a in i.get("alerts", ()))) or labels(
+            i.get("group") or {}
+        )
+        title = f"<a href='{_page_of(i)}'><b>{escape(names)}</b></a>"
+        lasted = length(float(i["closed_at"]) - float(i.get("opened_at") or i["closed_at"]))
+        rows.append(
+            [
+                title,
+                utc(i.get("opened_at")),
+                escape(lasted),
+                escape(str(i.get("outcome") or "")),
+                escape(str(i.get("acknowledged_by") or "")),
+            ]
+        )
+    if not rows:
+        return ""
+    return f"<h2>Over</h2><div class=box>{table(('incident', 'told', 'lasted', 'how it ended', 'taken by'), rows)}</div>"
+
+
+def link(address: str) -> str:
+    """A runbook's place: a link where it is a web address, else its path as text."""
+    return (
+        f"<a href='{escape(address)}'>{escape(address)}</a>"
+        if address.startswith(("https://", "http://"))
+        else f"<code>{escape(address)}</code>"
+    )
+
+
+def _severity(alert: Mapping[str, Any]) -> int:
+    word = (alert.get("labels") or {}).get("severity", "")
+    return SEVERITIES.index(word) if word in SEVERITIES else len(SEVERITIES)
+
+
+def _rank(incident: Mapping[str, Any]) -> int:
+    return min((_severity(a) for a in incident.get("alerts", ()) if a.get("state") == "firing"), default=len(SEVERITIES))
+
+
+def _worst(incident: Mapping[str, Any]) -> str:
+    firing = [a for a in incident.get("alerts", ()) if a.get("state") == "firing"] or list(incident.get("alerts", ()))
+    rank = min((_severity(a) for a in firing), default=len(SEVERITIES))
+    return SEVERITIES[rank] if rank < len(SEVERITIES) else str((firing[0].get("labels") or {}).get("severity", "")) if firing else ""
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _page_of(incident: Mapping[str, Any]) -> str:
+    return "/incidents/" + escape(str(incident.get("id") or ""))
+
+
+def _anchor(incident: Mapping[str, Any]) -> str:
+    return "incident-" + escape(str(incident.get("id") or ""))
