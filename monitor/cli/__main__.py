@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "devnet": ("chain", "devnet", ""),
     "drill": ("chain", "drill", ""),
     "replay": ("database", "replay", ""),
+    "history": ("history", "history", ""),
     "alerts": ("alerts", "app", "Open incidents: list and acknowledge."),
     "deliveries": ("deliveries", "app", "Messages owed to receivers: list, and send again what was given up."),
     "silences": ("alerts", "silences", "Mute alerts for a bounded time."),

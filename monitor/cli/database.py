@@ -23,14 +23,14 @@ SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="S
 @app.command()
 def migrate(settings: SettingsOption = None) -> None:
     """Bring the database's schema to this version's."""
-    with _store(settings) as store:
+    with opened(settings) as store:
         typer.echo(f"{store.where} is at revision {store.migrate()}")
 
 
 @app.command()
 def check(settings: SettingsOption = None) -> None:
     """Say what is wrong with the database."""
-    with _store(settings) as store:
+    with opened(settings) as store:
         found = store.check()
         for line in found:
             typer.echo(line)
@@ -42,7 +42,7 @@ def check(settings: SettingsOption = None) -> None:
 @app.command()
 def backup(path: Annotated[Path, typer.Argument(help="A new file.")], settings: SettingsOption = None) -> None:
     """Copy a SQLite database while it is used."""
-    with _store(settings) as store:
+    with opened(settings) as store:
         store.backup(path)
         typer.echo(f"{store.where} was copied to {path}")
 
@@ -50,7 +50,7 @@ def backup(path: Annotated[Path, typer.Argument(help="A new file.")], settings: 
 def replay(settings: SettingsOption = None) -> None:
     """Judge the recorded frames again and see that the same transitions come out, byte for byte."""
     slot_seconds = read(settings_file(settings)).network.slot_seconds
-    with _store(settings) as store, store.read() as unit:
+    with opened(settings) as store, store.read() as unit:
         found = replay_journal(unit, slot_seconds)
     for line in found.differences:
         typer.echo(line)
@@ -62,7 +62,7 @@ def replay(settings: SettingsOption = None) -> None:
 
 
 @contextmanager
-def _store(settings: Path | None) -> Iterator[Store]:
+def opened(settings: Path | None) -> Iterator[Store]:
     """The database of the settings; what goes wrong with it, at any time, ends the command with one line."""
     try:
         with Store.open(location(settings_file(settings))) as store:

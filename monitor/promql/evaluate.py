@@ -65,9 +65,12 @@ def evaluate(expr: Expr, window: Window, at: int) -> Vector | Scalar:
     return _Run(window, at, at).value(expr, at)
 
 
-def evaluate_steps(expr: Expr, window: Window, times: Sequence[int]) -> Grid:
-    """The values of an expression at each of the times, ascending, at least one. Raises as ``evaluate`` does."""
-    run = _Run(window, times[0], times[-1])
+def evaluate_steps(expr: Expr, window: Window, times: Sequence[int], whole: tuple[int, int] | None = None) -> Grid:
+    """The values of an expression at each of the times, ascending, at least one. Raises as ``evaluate`` does.
+
+    ``whole``: the start and end that the query names, where these times are not they.
+    """
+    run = _Run(window, *(whole or (times[0], times[-1])))
     return over(times, lambda at: run.value(expr, at))
 
 

@@ -22,10 +22,10 @@ class Need:
     stretches: Stretches
 
 
-def needs(expr: Expr, times: Sequence[int]) -> Iterator[Need]:
-    """What each selector reads when the expression is evaluated at these times, ascending."""
+def needs(expr: Expr, times: Sequence[int], whole: tuple[int, int] | None = None) -> Iterator[Need]:
+    """What each selector reads when the expression is evaluated at these times, ascending; ``whole`` as in ``evaluate_steps``."""
     at = np.array(times, np.int64)
-    yield from _needs(expr, np.stack([at, at], axis=1), times[0], times[-1])
+    yield from _needs(expr, np.stack([at, at], axis=1), *(whole or (times[0], times[-1])))
 
 
 def _needs(expr: Expr, at: Stretches, start: int, end: int) -> Iterator[Need]:

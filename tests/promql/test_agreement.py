@@ -165,9 +165,9 @@ def test_each_construct_agrees_with_prometheus(text: str, window: FrameWindow, s
     "text", ["x", "rate(c[2m])", "g", "g > 1", "sum by (p) (x @ end()) - x @ start()", "max_over_time(x[2m:12s] @ start())", "time() - 1", "topk by (p) (3, z)", "vector(1)"]
 )  # fmt: skip
 def test_graphs_agree_with_prometheus(text: str, window: FrameWindow, server: prometheus.Prometheus) -> None:
-    start, end, step = stamp(40).timestamp + 5, stamp(70).timestamp + 5, 15
+    start, end, step = stamp(40).timestamp + 5, stamp(70).timestamp + 5, 48  # the last step is before the end
     theirs = server.query_range(text, start, end, step)
-    grid = evaluate_steps(parse(text), window, range(start, end + 1, step))
+    grid = evaluate_steps(parse(text), window, range(start, end + 1, step), (start, end))
     ours = {
         row: {int(t): float(v) for t, v, there in zip(grid.times, grid.values[:, i], grid.present[:, i], strict=True) if there}
         for i, row in enumerate(grid.labels.rows)

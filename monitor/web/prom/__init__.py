@@ -107,7 +107,7 @@ class _Api:
             found = evaluate(expr, window, moment)
             return shapes.scalar(found, at) if isinstance(found, Scalar) else shapes.vector(found, at)
 
-        (data, told), warnings = await self.asker.ask(expr, [moment], work, seconds)
+        (data, told), warnings = await self.asker.ask(expr, [moment], (moment, moment), work, seconds)
         return data, [*warnings, *told]
 
     async def query_range(self, params: Params) -> Answer:
@@ -118,9 +118,12 @@ class _Api:
             what = {"matrix": "range vector", "string": "string"}[type_of(expr)]
             raise bad("query", f'invalid expression type "{what}" for range query, must be Scalar or instant Vector')
         moments, now = [int(t // 1) for t in times], self._now()
-        (data, told), warnings = await self.asker.ask(
-            expr, moments, lambda window: shapes.grid(evaluate_steps(expr, window, moments), times, now), seconds
-        )
+        whole = int(params.time("start") // 1), int(params.time("end") // 1)
+
+        def work(window: Guard) -> Answer:
+            return shapes.grid(evaluate_steps(expr, window, moments, whole), times, now)
+
+        (data, told), warnings = await self.asker.ask(expr, moments, whole, work, seconds)
         return data, [*warnings, *told]
 
     async def exemplars(self, params: Params) -> Answer:

@@ -79,11 +79,13 @@ class Asker:
         except ParseError as error:
             raise bad("query", parse_error(error, text)) from None
 
-    async def ask(self, expr: Expr, times: Sequence[int], work: Callable[[Guard], T], seconds: float = MAX_SECONDS) -> tuple[T, list[str]]:
+    async def ask(
+        self, expr: Expr, times: Sequence[int], whole: tuple[int, int], work: Callable[[Guard], T], seconds: float = MAX_SECONDS
+    ) -> tuple[T, list[str]]:
         """``work`` on a window that knows what the expression reads at these times, and what to warn of. Raises ApiError."""
         catalogue, sources = self.feed.data()
         window = self.feed.window()
-        wanted = wants(expr, times, catalogue)
+        wanted = wants(expr, times, catalogue, whole)
         copied = None if window is None or window.begun is None else self._copied(window, wanted)
         deadline = time.monotonic() + min(seconds, MAX_SECONDS)
         job = partial(_job, self.feed.store, catalogue, sources, wanted, copied, deadline, work)
@@ -114,9 +116,9 @@ def parse_error(error: ParseError, text: str) -> str:
     return f"{place}: parse error: {error}"
 
 
-def wants(expr: Expr, times: Sequence[int], catalogue: Catalogue) -> Wanted:
-    """What must be read to evaluate an expression at these times, freshness included."""
-    found = [(catalogue[n.select.selector.family], n) for n in needs(expr, times) if n.select.selector.family in catalogue]
+def wants(expr: Expr, times: Sequence[int], catalogue: Catalogue, whole: tuple[int, int] | None = None) -> Wanted:
+    """What must be read to evaluate an expression at these times, freshness included; ``whole`` as in ``evaluate_steps``."""
+    found = [(catalogue[n.select.selector.family], n) for n in needs(expr, times, whole) if n.select.selector.family in catalogue]
     stretches = [_stretches(family, need) for family, need in found]
     every = np.concatenate(stretches) if stretches else np.empty((0, 2), np.int64)
     visible = max((family.visible_for or 0 for family, _ in found), default=0)

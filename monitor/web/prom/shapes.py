@@ -67,10 +67,11 @@ def grid(found: Grid, times: Sequence[float], now: float) -> tuple[dict[str, Any
             points = zip(known.tolist(), found.values[known, i].tolist(), strict=True)
             result.append({"metric": dict(row), "values": [[seconds(times[k]), value_text(v)] for k, v in points]})
     result.sort(key=lambda series: sorted(series["metric"].items()))  # type: ignore[attr-defined]
-    return {"resultType": "matrix", "result": result}, _grid_warnings(found, found.times <= now)
+    return {"resultType": "matrix", "result": result}, grid_warnings(found, found.times <= now)
 
 
-def _grid_warnings(found: Grid, past: Bools) -> list[str]:
+def grid_warnings(found: Grid, past: Bools) -> list[str]:
+    """What was unknown at the steps where ``past`` is true."""
     steps = int(past.sum())
     gone = (found.present & ~found.known)[past]
     counts = gone.sum(axis=0).tolist()
