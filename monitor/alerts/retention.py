@@ -28,6 +28,8 @@ def forget(unit: Unit, before: float, batch: int = 200) -> int:
         ):
             unit.conn.execute(delete(table).where(column.in_(ids)))
     unit.conn.execute(delete(SILENCES).where(SILENCES.c.until < before))
+    canaries = DELIVERIES.c.kind == "canary", DELIVERIES.c.owed_at < before
+    unit.conn.execute(delete(DELIVERIES).where(*canaries))
     homeless = ~exists().where(MEMBERS.c.episode == EPISODES.c.episode)
     over = and_(EPISODES.c.state != "firing", EPISODES.c.judged_at < before)
     some = select(EPISODES.c.episode).where(over, homeless).limit(5 * batch)
