@@ -1,4 +1,4 @@
-"""The embedded chain with all that stands around it: three faulty-on-demand endpoints, beacon nodes, the Slack inbox, and the files of a service.
+"""The embedded chain with all that stands around it: three faulty-on-demand endpoints, beacon nodes, Slack's inbox, Grafana, and the files of a service.
 
 ``Embedded.start(folder)`` leaves in the folder: ``settings.yaml`` for the service, ``deployment.yaml``, ``baseline.yaml`` (the fresh
 deployment, approved), the accounts' keys, and ``devnet.json`` with every address that drills need.
@@ -25,6 +25,8 @@ from monitor.devnet.accounts import key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.beacon import BeaconControl, BeaconSim, Key
 from monitor.devnet.deploy import write_keys
+from monitor.devnet.grafana import TOKEN as GRAFANA_TOKEN
+from monitor.devnet.grafana import FakeGrafana
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
 from monitor.devnet.place import Devnet
 from monitor.devnet.proxies import EndpointProxy
@@ -52,6 +54,7 @@ class Embedded:
 
     def __init__(self, world: World, proxies: tuple[EndpointProxy, ...], inbox: Inbox, folder: Path) -> None:
         self.world, self.proxies, self.inbox, self.folder = world, proxies, inbox, folder
+        self.grafana = FakeGrafana(role="Editor")
         self.beacon: BeaconSim | None = None
         self._control: BeaconControl | None = None
 
@@ -65,6 +68,7 @@ class Embedded:
         made = cls(world, proxies, inbox, folder)
         try:
             await inbox.start()
+            await made.grafana.start()
             for proxy in proxies:
                 await proxy.start()
             made.beacon = await _beacon(world)
@@ -77,11 +81,12 @@ class Embedded:
             raise
         controls = {proxy.name: proxy.control_url for proxy in proxies}
         web = f"http://127.0.0.1:{web_port}"
-        Devnet(os.getpid(), world.anvil.port, str(folder), web, inbox.url, controls, made.beacon.control_url).write()
+        place = Devnet(os.getpid(), world.anvil.port, str(folder), web, inbox.url, controls, made.beacon.control_url, made.grafana.url)
+        place.write()
         return made
 
     async def stop(self) -> None:
-        """End the beacon nodes, the proxies, the inbox and the chain."""
+        """End the beacon nodes, the proxies, the inbox, Grafana and the chain."""
         (self.folder / "devnet.json").unlink(missing_ok=True)
         if self._control is not None:
             self._control.close()
@@ -90,6 +95,7 @@ class Embedded:
         for proxy in self.proxies:
             await proxy.close()
         await self.inbox.close()
+        await self.grafana.close()
         await asyncio.to_thread(self.world.stop)
 
     async def live(self) -> None:
@@ -111,6 +117,8 @@ class Embedded:
         _secret(self.folder / "sentinel.key", key_of("sentinel"))
         _secret(self.folder / "guardian_person.key", key_of("guardian_person"))
         _secret(self.folder / "slack.token", TOKEN)
+        _secret(self.folder / "grafana.token", GRAFANA_TOKEN)
+        (self.folder / "routes.yaml").write_text(_routes())
         text = yaml.safe_dump(self._settings(web_port, store_url), sort_keys=False)
         (self.folder / "settings.yaml").write_text("# Written by the devnet at each start.\n" + text)
 
@@ -133,7 +141,7 @@ class Embedded:
             "rules": {
                 "dirs": [str(ROOT / "rules/packs")],
                 "baseline": str(folder / "baseline.yaml"),
-                "routes": str(ROOT / "rules/policy/routes.yaml"),
+                "routes": str(folder / "routes.yaml"),
                 "responses": str(ROOT / "rules/policy/responses.yaml"),
             },
             "store": {"url": store_url or f"sqlite:///{folder / 'stakewarden.sqlite3'}", "lease_seconds": 3},
@@ -146,7 +154,16 @@ class Embedded:
                     "timeout_seconds": 5,
                     "settle_seconds": 3,
                     "posts_a_second": 20,
-                }
+                },
+                {
+                    "kind": "grafana",
+                    "name": "grafana",
+                    "url": self.grafana.url,
+                    "token_file": str(folder / "grafana.token"),
+                    "tags": ["devnet"],
+                    "timeout_seconds": 5,
+                    "settle_seconds": 3,
+                },
             ],
             "guardian": {
                 "contract": contracts["guardian"],
@@ -197,6 +214,15 @@ def _fresh(folder: Path) -> Path:
     for old in folder.glob("stakewarden.sqlite3*"):
         old.unlink()
     return folder
+
+
+def _routes() -> str:
+    """The routes that ship, told in Grafana too."""
+    shipped = (ROOT / "rules/policy/routes.yaml").read_text("utf-8")
+    told = shipped.replace("\n  receiver: slack\n", "\n  receiver: [slack, grafana]\n")
+    if told == shipped:
+        raise RuntimeError("rules/policy/routes.yaml does not begin with Slack as the receiver of everything")
+    return told
 
 
 def _secret(path: Path, text: str) -> None:

@@ -22,6 +22,8 @@ class Devnet:
     """Control address of each endpoint proxy, by the endpoint's name."""
     beacon: str = ""
     """Control address of the beacon simulator, for ``beacon.BeaconControl``; empty where there is none."""
+    grafana: str = ""
+    """Address of what plays Grafana; empty where there is none."""
 
     @classmethod
     def read(cls, folder: Path) -> Devnet:

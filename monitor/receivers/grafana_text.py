@@ -51,10 +51,10 @@ def point_note(body: Mapping[str, Any], delivery: str, own_tags: Iterable[str] =
 
 
 def happening_note(body: Mapping[str, Any], own_tags: Iterable[str] = ()) -> Note:
-    """Something that is no alert: a pause, other rules."""
-    what = body["happening"]
+    """Something that is no alert: a pause, which lasts, or other rules."""
+    what, ends = body["happening"], body["ends"]
     tags = [OURS, what, f"{what}:{body['identity']}", *own_tags, *(f"{k}:{v}" for k, v in sorted(body["labels"].items()))]
-    return Note(_text(body["lines"]), fitting(tags), int(body["at"] * 1000), None)
+    return Note(_text(body["lines"]), fitting(tags), int(body["at"] * 1000), None if ends is None else int(max(body["at"], ends) * 1000))
 
 
 def safe(text: str, limit: int = LINE_LIMIT) -> str:

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from monitor.alerts import Outbox, waiting
+from monitor.alerts.happenings import forget as forget_happenings
 from monitor.alerts.retention import forget as forget_incidents
 from monitor.guardian.ledger import outcomes
 from monitor.guardian.submit import KeyRefused, Submitter, WrongChain
@@ -30,6 +31,7 @@ from monitor.service.beacon import BeaconWatch
 from monitor.service.build import Parts, load_rules
 from monitor.service.charts import Charts
 from monitor.service.facts import fact_finder
+from monitor.service.happenings import Chronicler
 from monitor.service.lag import LoopLag
 from monitor.service.metrics import samples
 from monitor.service.pipeline import Pipeline, Rooms
@@ -195,6 +197,7 @@ class Service:
         parts = self.parts
         names = [r.name for r in parts.receivers]
         kept = parts.settings.store
+        chronicler = Chronicler(parts.store, [r.name for r in parts.receivers if getattr(r, "keeps_happenings", False)])
 
         async def renew() -> None:
             self.lease = await asyncio.to_thread(lease.renew, parts.store, held)
@@ -210,6 +213,10 @@ class Service:
                 outbox.wake()  # a person's command, from another process, may owe a message too
             parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, now - DECISIONS_SECONDS))
 
+        async def chronicle() -> None:
+            if await chronicler.work(held, time.time()):
+                outbox.wake()
+
         async def forget() -> None:
             at = parts.progress.last_block
             if at is not None:
@@ -219,11 +226,13 @@ class Service:
                 before = time.time() - kept.thinned_days * 86400
                 while await parts.store.run(lambda unit: forget_incidents(unit, before), held):
                     pass
+                await parts.store.run(lambda unit: forget_happenings(unit, before), held)
 
         return {
             "lease": (held.seconds / 3, renew),
             "alerts": (1.0, tell),
             "deliveries": (1.0, count),
+            "chronicle": (2.0, chronicle),
             "retention": (600.0, forget),
         }
 

@@ -276,7 +276,7 @@ async def test_an_answer_that_trickles_or_never_ends_holds_up_nothing(owed: dict
     server = await asyncio.start_server(trickle, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        grafana = GrafanaReceiver(settings(f"http://127.0.0.1:{port}", timeout_seconds=0.1))
+        grafana = GrafanaReceiver(settings(f"http://127.0.0.1:{port}", timeout_seconds=0.3))
         for _ in range(grafana_port.MAX_WAITING):
             with pytest.raises(Unavailable, match="TimeoutError"):
                 await grafana.deliver(owed["open"])

@@ -128,14 +128,19 @@ def alerts_of(database: Database) -> dict[str, tuple[str, ...]]:
 
 def violations(ground: Ground, database: Database, pauses: Mapping[str, int], since: int) -> list[str]:
     """All that is wrong between the ends. ``pauses``: how many by whom there must be on the chain after block ``since``."""
-    return [*_messages(ground, database), *_episodes(database), *_pauses(ground, database, pauses, since)]
+    return [
+        *_messages(ground, database),
+        *_annotations(ground, database),
+        *_episodes(database),
+        *_pauses(ground, database, pauses, since),
+    ]
 
 
 def _messages(ground: Ground, database: Database) -> Iterator[str]:
     messages = ground.messages()
     names = alerts_of(database)
     incidents = {row["id"]: row for row in database.rows("SELECT id, outcome, told, closed_at FROM incident")}
-    deliveries = database.rows("SELECT id, incident, kind, revision, state FROM delivery")
+    deliveries = database.rows("SELECT id, incident, kind, revision, state FROM delivery WHERE receiver = 'slack'")
     count = Counter(incident_of(m) for m in messages)
     for stranger in count.keys() - incidents.keys():
         yield f"{count[stranger]} messages of an unknown incident ({stranger})"
@@ -149,6 +154,29 @@ def _messages(ground: Ground, database: Database) -> Iterator[str]:
         for message in messages:
             if incident_of(message) == incident and own:
                 yield from (f"{name}: {problem}" for problem in _message(message, row, own))
+
+
+def _annotations(ground: Ground, database: Database) -> Iterator[str]:
+    """Each told incident is one annotation that shows the last account of it; each pause that was made is one too."""
+    annotations = ground.annotations()
+    deliveries = database.rows("SELECT id, incident, kind, revision, state FROM delivery WHERE receiver = 'grafana'")
+    incidents = {row["id"]: row for row in database.rows("SELECT id, outcome, closed_at FROM incident WHERE told IS NOT NULL")}
+    for stranger in {t for a in annotations for t in a["tags"] if t.startswith("incident:")} - {f"incident:{i}" for i in incidents}:
+        yield f"an annotation of an unknown incident ({stranger})"
+    for incident, row in incidents.items():
+        found = [a for a in annotations if f"incident:{incident}" in a["tags"]]
+        own = [d for d in deliveries if d["incident"] == incident and d["kind"] != "note"]
+        if len(found) != 1:
+            yield f"incident {incident[:8]}: {len(found)} annotations, one expected"
+        elif found[0]["data"]["delivery"] != max(own, key=lambda d: d["revision"])["id"]:
+            yield f"incident {incident[:8]}: its annotation shows revision {found[0]['data']['revision']}, not the last"
+        elif row["closed_at"] is not None and f"state:{row['outcome']}" not in found[0]["tags"]:
+            yield f"incident {incident[:8]} ended as {row['outcome']}, and its annotation does not say so"
+    made = Counter(t for a in annotations for t in a["tags"] if t.startswith(("pause:", "reload:", "note:")))
+    yield from (f"{count} annotations of {name}" for name, count in made.items() if count != 1)
+    for row in database.rows("SELECT id FROM guardian_pause WHERE state = 'verified'"):
+        if not made[f"pause:{row['id']}.verified"]:
+            yield f"the pause {row['id'][:8]} is no annotation"
 
 
 def _message(message: Mapping[str, Any], incident: Mapping[str, Any], own: list[dict[str, Any]]) -> Iterator[str]:

@@ -31,6 +31,17 @@ def test_nothing_was_said_twice_or_refused_and_the_journal_judges_the_same_again
     told = [m["metadata"]["event_payload"]["incident_id"] for m in rig.ground.messages()]
     assert sorted(told) == sorted(i["id"] for i in incidents)
     assert rig.ground.rejected() == []
+    annotations = rig.ground.annotations()
+    assert sorted(t for a in annotations for t in a["tags"] if t.startswith("incident:")) == sorted(
+        f"incident:{i['id']}" for i in incidents
+    )
+    assert all(a["timeEnd"] >= a["time"] for a in annotations)
+    pauses = [p["id"] for p in rig.ground.status()["pauses"] if p["state"] == "verified"]
+    assert sorted(t for a in annotations for t in a["tags"] if t.startswith("pause:") and t.endswith("verified")) == sorted(
+        f"pause:{identity}.verified" for identity in pauses
+    )
+    assert [a["text"].splitlines()[0][:10] for a in annotations if "reload" in a["tags"]] == ["Began with"]
+    assert rig.ground.rejected_annotations() == []
     rig.stop_service()
     with Store.open(rig.url) as store:
         assert store.check() == []

@@ -125,7 +125,7 @@ def _pause(state: str) -> Callable[[Database], bool]:
 
 
 def _sending(database: Database) -> bool:
-    return database.number("SELECT count(*) FROM delivery WHERE state = 'sending'") > 0
+    return database.number("SELECT count(*) FROM delivery WHERE state = 'sending' AND receiver = 'slack'") > 0
 
 
 def _fault(kind: str, **more: Any) -> dict[str, Any]:

@@ -72,6 +72,14 @@ class Ground:
         """Requests that Slack would have refused."""
         return list(self._http.get(f"{self.devnet.inbox}/inbox").json()["rejected"])
 
+    def annotations(self) -> list[dict[str, Any]]:
+        """The annotations in Grafana in their present form, in the order in which they were put there."""
+        return list(self._http.get(f"{self.devnet.grafana}/state").json()["annotations"])
+
+    def rejected_annotations(self) -> list[dict[str, Any]]:
+        """Requests that Grafana refused."""
+        return list(self._http.get(f"{self.devnet.grafana}/state").json()["rejected"])
+
     def head(self) -> int:
         """Number of the chain's newest block."""
         return self.world.anvil.head()[0]

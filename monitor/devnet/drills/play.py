@@ -204,6 +204,7 @@ def _compare(drill: Drill, ground: Ground, before: _Before, outcome: Outcome) ->
     incidents = before.new_incidents(status)
     _compare_alerts(drill, incidents, outcome)
     _compare_messages(ground, before, incidents, outcome)
+    _compare_annotations(ground, incidents, outcome)
     _compare_pauses(drill, ground, before, status, outcome)
     _tell(incidents, before.new_pauses(status), outcome)
 
@@ -232,6 +233,21 @@ def _compare_messages(ground: Ground, before: _Before, incidents: list[dict[str,
             outcome.problems.append(f"{name}: {of[incident]} messages in the inbox, not one")
     for stranger in of.keys() - known.keys():
         outcome.problems.append(f"{of[stranger]} messages in the inbox belong to no incident of this drill ({stranger})")
+
+
+def _compare_annotations(ground: Ground, incidents: list[dict[str, Any]], outcome: Outcome) -> None:
+    """Each incident is one annotation, a region by now, and Grafana refused nothing."""
+    annotations = ground.annotations()
+    for incident in incidents:
+        name = " and ".join(sorted({_name(a) for a in incident["alerts"]}))
+        own = [a for a in annotations if f"incident:{incident['id']}" in a["tags"]]
+        if len(own) != 1:
+            outcome.problems.append(f"{name}: {len(own)} annotations in Grafana, not one")
+        for annotation in own:
+            if incident["closed_at"] and f"state:{incident['outcome']}" not in annotation["tags"]:
+                outcome.problems.append(f"{name}: ended as {incident['outcome']}, and its annotation does not say so")
+    for refused in ground.rejected_annotations():
+        outcome.problems.append(f"Grafana refused {refused['operation']}: {refused['message']}")
 
 
 def _compare_pauses(drill: Drill, ground: Ground, before: _Before, status: Mapping[str, Any], outcome: Outcome) -> None:
