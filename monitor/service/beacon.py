@@ -73,6 +73,8 @@ class BeaconWatch:
         self._registry: Registry | None = None
         self._before: list[Streaks] = []
         self._moved = asyncio.Event()
+        self._missed: tuple[Wanted, float] | None = None
+        """What could not be had last, and until when it is not asked for again."""
         self.took: dict[str, float] = {}
         """Seconds that the newest evaluation took, by part."""
 
@@ -123,8 +125,7 @@ class BeaconWatch:
                 except (BeaconUnanswered, BadState, NotEvaluable) as missing:
                     log.warning("beacon.epoch_not_evaluated", epoch=wanted.epoch, slot=wanted.slot, reason=str(missing))
                     if wanted is due[-1]:  # an older one may be gone for good: the newest must not wait for it
-                        await asyncio.sleep(self._retry)
-                        self._moved.set()
+                        self._missed = (wanted, time.monotonic() + self._retry)
 
     async def _keys_first(self) -> None:
         try:
@@ -153,7 +154,7 @@ class BeaconWatch:
         if head is None or (newest := self._newest(head)) < 0:
             return ()
         wanted = self._wanted(newest)
-        if wanted is None:
+        if wanted is None or (self._missed is not None and self._missed[0] == wanted and time.monotonic() < self._missed[1]):
             return ()
         if self._facts is not None and (self._facts.epoch, self._facts.root) == (wanted.epoch, wanted.root):
             # The same state again, once more keys are known: what was nobody's may be an operator's.

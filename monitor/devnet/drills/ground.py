@@ -18,6 +18,8 @@ from monitor.devnet.world import World
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
+EPOCHLY = ("beacon_epoch", "validators", "slashing")
+"""Collectors whose facts a long jump of block time makes stale."""
 
 
 class NotReady(RuntimeError):
@@ -113,18 +115,23 @@ class Ground:
 
     def epochs(self, count: int = 1) -> None:
         """Let so many epochs go by, each seen by the service."""
-        length = self.world.deployment.slots_per_epoch * self.world.deployment.seconds_per_slot
         for _ in range(count):
-            self.warp(length)
+            self.warp(self.epoch_seconds)
+
+    @property
+    def epoch_seconds(self) -> int:
+        return self.world.deployment.slots_per_epoch * self.world.deployment.seconds_per_slot
 
     def evaluated(self, seconds: float = 60.0) -> None:
-        """Wait until the newest complete epoch at this time is evaluated and judged."""
+        """Wait until the newest complete epoch at this time is evaluated and judged, and the service is blind on nothing."""
         deployment = self.world.deployment
         epoch = (self.world.now() - deployment.genesis_time) // deployment.seconds_per_slot // deployment.slots_per_epoch - 2
-        self.wait(f"the facts of epoch {epoch}", lambda: True if self._judged_epoch() >= epoch else None, seconds)
+        self.wait(f"the facts of epoch {epoch}", lambda: True if self._sees(epoch) else None, seconds)
 
-    def _judged_epoch(self) -> float:
-        return max((s["value"] or 0.0 for s in self.status()["series"] if s["name"] == "validators_epoch"), default=0.0)
+    def _sees(self, epoch: int) -> bool:
+        status = self.status()
+        judged = max((s["value"] or 0.0 for s in status["series"] if s["name"] == "validators_epoch"), default=0.0)
+        return judged >= epoch and not any(c["blind"] and c["name"] in EPOCHLY for c in status["collectors"])
 
     def wait(self, what: str, found: Callable[[], T | None], seconds: float) -> T:
         """Poll until something is found. Raises TimeoutError that says what did not come."""
