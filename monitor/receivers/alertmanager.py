@@ -76,6 +76,12 @@ class AlertmanagerSettings(WebSettings):
         except ValueError as wrong:
             raise Refused(f"an Alertmanager's address {wrong}", "see urls_file", fatal=True) from None
 
+    def ready(self) -> None:
+        """Read all that is named here. Raises Refused with the remedy."""
+        if not self.members():
+            raise Refused("the file of the addresses names no Alertmanager", "one base address a line", fatal=True)
+        Door(self).ready()
+
 
 class Look(Protocol):
     """Reads the store at one moment: ``Store.look``."""
@@ -143,11 +149,6 @@ class AlertmanagerReceiver:
         if not versions:
             raise Unavailable(f"no Alertmanager answers: {'; '.join(str(e) for e in failed.values())}")
         return {"members": versions, "warnings": [str(e) for e in failed.values()]}
-
-    def ready(self) -> None:
-        """Read what the settings name. Raises Refused with the remedy."""
-        self._settings.members()
-        self._door.ready()
 
     # ------------------------------------------------------------ what keeps it told
 

@@ -34,10 +34,12 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 
 
 class WebSettings(BaseModel):
-    """How to reach an address: a bearer token, a proxy, an own certificate authority, a limit of time."""
+    """A receiver that is posted to, and how to reach it: a bearer token, a proxy, an own certificate authority, a limit of time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    kind: str
+    name: str
     token: SecretStr | None = None
     token_file: Path | None = None
     proxy: SecretStr | None = None

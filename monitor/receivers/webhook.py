@@ -55,6 +55,12 @@ class WebhookSettings(WebSettings):
         except ValueError as wrong:
             raise Refused(f"the webhook's address {wrong}", "see url_file", fatal=True) from None
 
+    def ready(self) -> None:
+        """Read all that is named here. Raises Refused with the remedy."""
+        self.address()
+        self.keys()
+        Door(self).ready()
+
     def keys(self) -> tuple[bytes, ...]:
         """The keys of the signature, the first one the newest. Raises Refused with the remedy."""
         text = secret_of(self.secret, self.secret_file, "the file of the webhook's secret") or ""
@@ -94,15 +100,9 @@ class WebhookReceiver:
 
     async def check(self) -> dict[str, Any]:
         """Whether address, secret and token can be read; the far end is not asked. Raises Refused with the remedy."""
-        self.ready()
+        self._settings.ready()
         unsafe = self._settings.address().startswith("http://")
         return {"warnings": ["the address is not https: anybody on the way can read the messages"] if unsafe else []}
-
-    def ready(self) -> None:
-        """Read what the settings name. Raises Refused with the remedy."""
-        self._settings.address()
-        self._settings.keys()
-        self._door.ready()
 
 
 def message(delivery: Delivery) -> bytes:

@@ -24,8 +24,10 @@ from monitor.protocols import lido
 from monitor.protocols.entries import BadEntry
 from monitor.protocols.lido import deployment
 from monitor.protocols.signals import KeySource, ProtocolSources
+from monitor.receivers.alertmanager import AlertmanagerReceiver, AlertmanagerSettings
 from monitor.receivers.grafana import GrafanaReceiver, GrafanaSettings
-from monitor.receivers.slack import SlackReceiver
+from monitor.receivers.slack import SlackReceiver, SlackSettings
+from monitor.receivers.webhook import WebhookReceiver
 from monitor.rules import RuleFileErrors, RuleSet
 from monitor.service.facts import Gauge
 from monitor.service.parts import Progress
@@ -72,16 +74,17 @@ def build(settings: Settings) -> Parts:
     keys = tuple(s.keys for s in sources if s.keys is not None) if settings.network.beacon else ()
     made = (*_collectors(settings, sources), *_beacon(settings, keys), *_guardian(settings, signer))
     ruleset = load_rules(settings)
-    receivers = _receivers(settings)
-    book = Book(_routes(settings))
+    _check_secrets(settings)
+    book = Book(_routes(settings), [r.name for r in settings.receivers if r.kind == "grafana"])
     responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
     uncovered = [line for source in sources for line in source.uncovered]
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
-    network = settings.network
+    network, store, progress = settings.network, Store.open(settings.store.location()), Progress()
+    receivers = tuple(_receiver(r, network.chain_id, store, progress) for r in settings.receivers)
     return Parts(
-        settings, Store.open(settings.store.location()), Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made), book, responses, receivers, signer, tuple(uncovered),
+        settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
+        Setup.of(ruleset, made), book, responses, receivers, signer, tuple(uncovered), progress,
         token=settings.web.secret(),
     )  # fmt: skip
 
@@ -151,18 +154,26 @@ def _signer(settings: Settings) -> Signer | None:
         raise BadSettings([f"guardian.key: {wrong}"]) from None
 
 
-def _receivers(settings: Settings) -> tuple[CheckedReceiver, ...]:
-    """Each with a token that could be one; whether the other side takes it is asked at the start."""
+def _check_secrets(settings: Settings) -> None:
+    """Each receiver has a token that could be one; whether the other side takes it is asked at the start."""
     for number, receiver in enumerate(settings.receivers):
         try:
-            receiver.secret()
+            if isinstance(receiver, (SlackSettings, GrafanaSettings)):
+                receiver.secret()
+            else:
+                receiver.ready()
         except Refused as wrong:
             raise BadSettings([f"receivers.{number}: {wrong}"]) from None
-    return tuple(_receiver(r) for r in settings.receivers)
 
 
-def _receiver(settings: ReceiverSettings) -> CheckedReceiver:
-    return GrafanaReceiver(settings) if isinstance(settings, GrafanaSettings) else SlackReceiver(settings)
+def _receiver(settings: ReceiverSettings, chain_id: int, store: Store, progress: Progress) -> CheckedReceiver:
+    if isinstance(settings, SlackSettings):
+        return SlackReceiver(settings)
+    if isinstance(settings, GrafanaSettings):
+        return GrafanaReceiver(settings)
+    if isinstance(settings, AlertmanagerSettings):
+        return AlertmanagerReceiver(settings, chain_id, store.look, lambda: progress.judged_at)
+    return WebhookReceiver(settings)
 
 
 def _routes(settings: Settings) -> Routes:

@@ -14,12 +14,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from monitor.alerts.canary import CanarySettings
 from monitor.catalogue.catalogue import nearest
 from monitor.chain.settings import NetworkSettings
 from monitor.guardian.settings import GuardianSettings
+from monitor.receivers.alertmanager import AlertmanagerSettings
 from monitor.receivers.grafana import GrafanaSettings
 from monitor.receivers.heartbeat import HeartbeatSettings
 from monitor.receivers.slack import SlackSettings
+from monitor.receivers.webhook import WebhookSettings
 
 MIN_TOKEN = 16
 TOO_SHORT = f"the token has less than {MIN_TOKEN} characters: take a random one, such as `openssl rand -hex 24` makes"
@@ -122,8 +125,10 @@ class WebSettings(_Strict):
         return found
 
 
-RECEIVER_KINDS: dict[str, type[BaseModel]] = {"slack": SlackSettings, "grafana": GrafanaSettings}
-"""What ``receivers[].kind`` may be. Each model has ``kind``, ``name`` and ``secret()``."""
+RECEIVER_KINDS: dict[str, type[BaseModel]] = {
+    "slack": SlackSettings, "grafana": GrafanaSettings, "alertmanager": AlertmanagerSettings, "webhook": WebhookSettings,
+}  # fmt: skip
+"""What ``receivers[].kind`` may be. Each model has ``kind`` and ``name``."""
 
 
 def _kind_of(receiver: Any) -> str:
@@ -132,7 +137,10 @@ def _kind_of(receiver: Any) -> str:
 
 
 ReceiverSettings = Annotated[
-    Annotated[SlackSettings, Tag("slack")] | Annotated[GrafanaSettings, Tag("grafana")],
+    Annotated[SlackSettings, Tag("slack")]
+    | Annotated[GrafanaSettings, Tag("grafana")]
+    | Annotated[AlertmanagerSettings, Tag("alertmanager")]
+    | Annotated[WebhookSettings, Tag("webhook")],
     Discriminator(_kind_of, custom_error_type="unknown_kind", custom_error_message=f"kind is none of {', '.join(RECEIVER_KINDS)}"),
 ]
 
@@ -152,6 +160,7 @@ class Settings(BaseSettings):
     guardian: GuardianSettings | None = None
     web: WebSettings = WebSettings()
     heartbeat: HeartbeatSettings | None = None
+    canary: CanarySettings | None = None
     oracle_allowance_seconds: int = Field(default=2700, ge=0)
     """How long after its reference time a report may take before it is late (finality, collection, staggered submission)."""
 

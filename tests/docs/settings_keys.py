@@ -61,7 +61,7 @@ def type_of(field: FieldInfo, inner: type[BaseModel] | None, many: bool) -> str:
     if typing.get_origin(field.annotation) is typing.Literal:
         return " or ".join(f"`{a}`" for a in args)
     if many:
-        return "list of paths" if Path in args else "list of texts"
+        return "list of paths" if Path in args else "list of secrets" if SecretStr in args else "list of texts"
     if typing.get_origin(field.annotation) is dict:
         return "text to secret"
     plain = field.annotation if isinstance(field.annotation, type) else args[0]

@@ -308,9 +308,9 @@ async def test_names_and_passwords_are_used_and_never_shown(desk: Desk, tmp_path
         assert "SECRET" not in f"{caught.value!r}{receiver!r}{receiver.members!r}{receiver._settings!r}"
 
 
-def test_an_unreadable_file_is_said_at_the_start(desk: Desk) -> None:
+def test_an_unreadable_file_is_said_at_the_start() -> None:
     with pytest.raises(Refused, match="check its path"):
-        receiver_of(desk, urls=(), urls_file="/nowhere/urls").ready()
+        AlertmanagerSettings(kind="alertmanager", urls_file=Path("/nowhere/urls")).ready()
 
 
 def _unix(text: str) -> float:
