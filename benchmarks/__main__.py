@@ -14,11 +14,11 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import growth, judging, keys, live, machine, postgres, states, store
+from benchmarks import epochs, growth, judging, keys, live, machine, postgres, states, store
 from benchmarks.figures import Report
 from benchmarks.rig import Rig, RigFailed
 
-PARTS = ("live", "growth", "judging", "store", "states", "keys")
+PARTS = ("live", "growth", "judging", "store", "states", "epochs", "keys")
 BLOCKS = 200
 GROWN = 1000
 FEW = 120
@@ -70,6 +70,9 @@ def _measure(report: Report, wanted: argparse.Namespace, folder: Path) -> None:
     if "states" in wanted.part:
         with _part(report, states.PART, folder):
             states.run(report)
+    if "epochs" in wanted.part:
+        with _part(report, epochs.PART, folder):
+            epochs.run(report)
     if "keys" in wanted.part:
         with _part(report, keys.PART, folder):
             keys.run(report, folder)

@@ -29,7 +29,9 @@ class RigFailed(RuntimeError):
 class Rig:
     """A context manager. ``ground`` has handles on chain, inbox and page; ``service`` is the watched process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *devnet: str) -> None:
+        """``devnet``: more options of ``stakewarden devnet``."""
+        self._options = devnet
         self._temporary = tempfile.TemporaryDirectory(prefix="stakewarden-bench-")
         self.folder = Path(self._temporary.name)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -47,7 +49,7 @@ class Rig:
         self._end()
 
     def _begin(self) -> None:
-        chain = self._start("devnet", "--folder", str(self.folder), "--port", str(_free_port()), "--with-parent")
+        chain = self._start("devnet", "--folder", str(self.folder), "--port", str(_free_port()), "--with-parent", *self._options)
         self._until("the embedded chain", chain, lambda: (self.folder / "devnet.json").exists())
         self.devnet = Devnet.read(self.folder)
         watched = self._start("run", "--settings", str(self.folder / "settings.yaml"))

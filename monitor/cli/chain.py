@@ -15,7 +15,7 @@ import typer
 from monitor.cli.failure import Failure
 from monitor.devnet.anvil import AnvilFailed, AnvilMissing
 from monitor.devnet.drills import DRILLS, Ground, NotReady, Outcome, rehearse
-from monitor.devnet.embedded import Embedded, drilling
+from monitor.devnet.embedded import VALIDATORS, Embedded, drilling
 from monitor.devnet.place import FOLDER, Devnet
 
 
@@ -23,21 +23,24 @@ def devnet(
     folder: Annotated[Path, typer.Option(help="Where its files are written.")] = FOLDER,
     port: Annotated[int, typer.Option(help="Port of the service's status page, for the settings that are written.")] = 8787,
     store: Annotated[str, typer.Option(help="Database of the service; a SQLite file in the folder by default.")] = "",
+    validators: Annotated[
+        int, typer.Option(help="Validators of the beacon chain, Lido's 1,500 among them.", min=1500, max=2_000_000)
+    ] = VALIDATORS,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Start the embedded chain alone: anvil, stand-ins, three endpoints, and the Slack inbox."""
+    """Start the embedded chain alone: anvil, stand-ins, three endpoints, three beacon nodes, and the Slack inbox."""
     try:
-        asyncio.run(_devnet(folder, port, store or None, with_parent))
+        asyncio.run(_devnet(folder, port, store or None, validators, with_parent))
     except (AnvilMissing, AnvilFailed) as wrong:
         raise Failure(str(wrong), code=1) from None
 
 
-async def _devnet(folder: Path, port: int, store: str | None, with_parent: bool) -> None:
+async def _devnet(folder: Path, port: int, store: str | None, validators: int, with_parent: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    running = await Embedded.start(folder, web_port=port, store_url=store)
+    running = await Embedded.start(folder, web_port=port, store_url=store, validators=validators)
     typer.echo(f"the embedded chain runs; settings: {running.folder / 'settings.yaml'}, inbox: {running.inbox.url}/")
     tasks = [asyncio.create_task(running.live())]
     if with_parent:

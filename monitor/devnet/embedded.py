@@ -41,8 +41,8 @@ log = structlog.get_logger()
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINTS = ("alpha", "bravo", "charlie")
-OTHERS_TOO = 3
-"""All validators for each one of Lido's: about Lido's share of mainnet, so that what befalls one operator does not befall the network."""
+VALIDATORS = 4500
+"""Three for each one of Lido's: about its share of mainnet, so that what befalls one operator does not befall the network."""
 PAST_EPOCHS = 24
 """The beacon chain's invented past: longer ago than the present frame's reference slot, of which a report may still be due."""
 REPORT_SECONDS = 20.0
@@ -59,7 +59,7 @@ class Embedded:
         self._control: BeaconControl | None = None
 
     @classmethod
-    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None) -> Self:
+    async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None, validators: int = VALIDATORS) -> Self:
         """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder."""
         folder = _fresh(folder)
         world = await asyncio.to_thread(World.start)
@@ -71,7 +71,7 @@ class Embedded:
             await made.grafana.start()
             for proxy in proxies:
                 await proxy.start()
-            made.beacon = await _beacon(world)
+            made.beacon = await _beacon(world, validators)
             made._control = BeaconControl(made.beacon.control_url)
             world.cl_balance = made._control.cl_balance
             await asyncio.to_thread(made._write_files, web_port, store_url)
@@ -190,19 +190,19 @@ class Embedded:
         (self.folder / "baseline.yaml").write_text(text)
 
 
-async def _beacon(world: World) -> BeaconSim:
+async def _beacon(world: World, validators: int) -> BeaconSim:
     """The beacon chain above the world: Lido's validators as its registries have them, and others."""
-    validators = await asyncio.to_thread(lido_validators, world)
+    ours = await asyncio.to_thread(lido_validators, world)
     # They hold what the last report says, so that the next one goes on from there.
     reported = (await asyncio.to_thread(world["lido"].read, "getBalanceStats"))[0]
-    each = reported // GWEI // len(validators) + 1
-    keys = [Key(one.pubkey, one.withdrawal_credentials, one.operator, each) for one in validators]
+    each = reported // GWEI // len(ours) + 1
+    keys = [Key(one.pubkey, one.withdrawal_credentials, one.operator, each) for one in ours]
     return await BeaconSim.start(
         world.anvil.http_url,
         genesis_time=world.deployment.genesis_time,
         nodes=ENDPOINTS,
         keys=keys,
-        validators=OTHERS_TOO * len(keys),
+        validators=validators,
         past_epochs=PAST_EPOCHS,
     )
 

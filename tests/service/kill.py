@@ -28,8 +28,8 @@ from tests.fixtures.postgres import fresh_database, running_server
 from tests.service.ends import Database, Final, against_drill, against_reference, alerts_of, finals, incident_of, violations
 from tests.service.victim import Killer, Victim, aims
 
-ROUNDS = ("unbacked-mint", "unapproved-upgrade", "role-grant", "oracle-stall", "pause", "reorg")
-WEIGHTS = (4, 3, 2, 2, 1, 2)
+ROUNDS = ("unbacked-mint", "unapproved-upgrade", "role-grant", "oracle-stall", "pause", "reorg", "slashing", "operator-offline")
+WEIGHTS = (4, 3, 2, 2, 1, 2, 3, 2)
 START_SECONDS = 180.0
 TOLD_SECONDS = 120.0
 IDLE_SECONDS = 120.0

@@ -14,6 +14,6 @@ def test_killed_during_drills_nothing_is_lost_or_told_twice_and_one_pause_is_mad
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     store = f"sqlite:///{tmp_path / 'stakewarden.sqlite3'}" if database == "sqlite" else request.getfixturevalue("postgres_url")
-    report = prove(tmp_path, store, kills=5, seed=5, rounds=("unbacked-mint", "role-grant"), reference=False)
+    report = prove(tmp_path, store, kills=5, seed=5, rounds=("unbacked-mint", "slashing"), reference=False)
     assert len(report.moments) == 5
     assert report.violations == []

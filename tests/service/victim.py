@@ -120,6 +120,19 @@ class Judged:
         return now > self.first
 
 
+class Evaluated:
+    """True once an epoch was evaluated after the first look: what it tells waits in memory for the next judged block."""
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+
+    def __call__(self, database: Database) -> bool:
+        now = str([row["value"] for row in database.rows("SELECT value FROM meta WHERE key = 'offline_streaks'")])
+        if self.first is None:
+            self.first = now
+        return now != self.first
+
+
 def _pause(state: str) -> Callable[[Database], bool]:
     return lambda database: database.number(f"SELECT count(*) FROM guardian_pause WHERE state = '{state}'") > 0
 
@@ -144,6 +157,7 @@ AIMS: tuple[Callable[[], Aim], ...] = (
     lambda: Aim("at random", after=(0.0, 5.0)),
     lambda: Aim("while it starts", after=(0.0, 1.5)),
     lambda: Aim("just judged", Judged()),
+    lambda: Aim("epoch evaluated, not admitted", Evaluated(), (0.0, 0.4)),
     lambda: Aim("message attempted", _sending),
     lambda: Aim("message accepted, answer lost", _sending, (0.03, 0.3), _fault("hang", accepted=True, seconds=2.0)),
     lambda: Aim("message accepted after the kill", _sending, fault=_fault("slow", seconds=0.5)),

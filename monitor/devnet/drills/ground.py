@@ -130,8 +130,9 @@ class Ground:
 
     def _sees(self, epoch: int) -> bool:
         status = self.status()
-        judged = max((s["value"] or 0.0 for s in status["series"] if s["name"] == "validators_epoch"), default=0.0)
-        return judged >= epoch and not any(c["blind"] and c["name"] in EPOCHLY for c in status["collectors"])
+        said = {s["name"]: s["value"] for s in status["series"] if s["name"] in ("validators_epoch", "stakewarden_keys_incomplete")}
+        known = (said.get("validators_epoch") or 0.0) >= epoch and said.get("stakewarden_keys_incomplete") == 0
+        return known and not any(c["blind"] and c["name"] in EPOCHLY for c in status["collectors"])
 
     def wait(self, what: str, found: Callable[[], T | None], seconds: float) -> T:
         """Poll until something is found. Raises TimeoutError that says what did not come."""

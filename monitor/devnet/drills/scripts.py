@@ -30,7 +30,7 @@ def _stall(ground: Ground) -> int:
     """The frame's report is due 45 minutes after its reference time at the latest; the rule waits five more."""
     actions.warp_to_next_frame(ground.world, 2700 + 60)
     block = ground.head()
-    ground.caught_up()
+    ground.evaluated()
     ground.warp(360)
     return block
 
