@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from monitor.service.settings import load
+from tests.deploy.compose_schema import COMPOSE as SCHEMA
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SETTINGS = (ROOT / "deploy/settings.compose.yaml").read_text()
 SERVICE = COMPOSE["services"]["stakewarden"]
+GRAFANA = COMPOSE["services"]["grafana"]
+SOURCES = yaml.safe_load((ROOT / "deploy/grafana/datasources.yaml").read_text())
+BOARDS = yaml.safe_load((ROOT / "deploy/grafana/dashboards.yaml").read_text())
+
+
+def faults(compose: Any) -> list[str]:
+    return [f"{'.'.join(map(str, e.absolute_path))}: {e.message}" for e in Draft202012Validator(SCHEMA).iter_errors(compose)]
+
+
+def test_the_file_is_what_compose_takes() -> None:
+    assert faults(COMPOSE) == []
+    for name, service in COMPOSE["services"].items():
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"]), name
+        assert set(service["networks"]) <= set(COMPOSE["networks"]), name
+        assert set(service.get("secrets", ())) <= set(COMPOSE["secrets"]), name
+        named = {v.split(":")[0] for v in service.get("volumes", ()) if not v.startswith(".")}
+        assert named <= set(COMPOSE["volumes"]), name
+        secrets = [v for k, v in service.get("environment", {}).items() if k.endswith("_FILE")]
+        assert {f"/run/secrets/{s}" for s in service.get("secrets", ())} >= set(secrets), name
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("read_onli", True),
+        ("ports", ["0.0.0.0:8787:8787"]),
+        ("volumes", ["./rules:/app/rules"]),
+        ("image", "stakewarden:latest"),
+        ("healthcheck", {"test": "curl"}),
+        ("restart", "sometimes"),
+        ("environment", {"TOKEN": 1}),
+    ],
+)
+def test_what_compose_or_we_would_refuse_is_a_fault(where: str, value: Any) -> None:
+    broken = copy.deepcopy(COMPOSE)
+    broken["services"]["stakewarden"][where] = value
+    assert faults(broken) != []
 
 
 def test_settings_load_and_every_secret_they_name_is_mounted(tmp_path: Path) -> None:
-    contents = {"store_url": "postgresql://u@postgres/d", "slack_token": "xoxb-1-2-x"}
+    contents = {"store_url": "postgresql://u@postgres/d", "slack_token": "xoxb-1-2-x", "web_token": "0123456789abcdef"}
     for name in SERVICE["secrets"]:
         assert f"/run/secrets/{name}" in SETTINGS
         assert COMPOSE["secrets"][name] == {"file": f"./deploy/secrets/{name}"}
@@ -27,16 +71,47 @@ def test_settings_load_and_every_secret_they_name_is_mounted(tmp_path: Path) -> 
     path.write_text(SETTINGS.replace("/run/secrets", str(tmp_path)))
     loaded = load(path)
     assert loaded.web.host == "0.0.0.0" and loaded.web.port == 8787
-    assert len({e.run_by for e in loaded.network.execution}) == 3
+    assert len({e.run_by for e in loaded.network.execution}) == len({n.run_by for n in loaded.network.beacon}) == 3
+    assert loaded.network.warnings() == loaded.network.beacon_warnings() == []
 
 
-def test_the_service_is_confined_and_published_on_loopback_alone() -> None:
-    assert SERVICE["read_only"] is True
-    assert SERVICE["cap_drop"] == ["ALL"]
+def test_the_services_are_confined_and_published_on_loopback_alone() -> None:
+    for service in (SERVICE, GRAFANA):
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+    assert SERVICE["user"] == "10001:10001"
     assert SERVICE["ports"] == ["127.0.0.1:8787:8787"]
     assert "ports" not in COMPOSE["services"]["postgres"]
-    mounted = [volume.split(":")[0] for volume in SERVICE["volumes"]]
-    assert mounted and all((ROOT / path).is_file() for path in mounted)
+    assert COMPOSE["services"]["postgres"]["networks"] == ["inside"] and COMPOSE["networks"]["inside"] == {"internal": True}
+    mounted = [v.split(":")[0] for s in COMPOSE["services"].values() for v in s["volumes"] if v.startswith(".")]
+    assert mounted and all((ROOT / path).exists() for path in mounted)
+
+
+def test_grafana_reads_stakewarden_and_the_dashboards_of_this_repository() -> None:
+    (source,) = SOURCES["datasources"]
+    address = urlsplit(source["url"])
+    assert address.hostname in COMPOSE["services"] and address.port == load_compose_port() and address.path == "/prom"
+    assert (source["type"], source["jsonData"]["httpMethod"], source["jsonData"]["prometheusType"]) == ("prometheus", "POST", "Prometheus")
+    (provider,) = BOARDS["providers"]
+    mounts = {v.split(":")[1]: v.split(":")[0] for v in GRAFANA["volumes"]}
+    assert mounts[provider["options"]["path"]] == "./dashboards"
+    provisioning = {path for path in mounts if path.startswith("/etc/grafana/provisioning/")}
+    assert {Path(p).parent.name for p in provisioning} == {"datasources", "dashboards"}
+    for board in (ROOT / "dashboards").glob("*.json"):
+        assert named_sources(json.loads(board.read_text())) <= {source["uid"], "-- Grafana --", "grafana", "${datasource}"}, board.name
+
+
+def load_compose_port() -> int:
+    return int(yaml.safe_load(SETTINGS)["web"].get("port", 8787))
+
+
+def named_sources(node: Any) -> set[str]:
+    """The uids of data sources that a dashboard names, wherever it does."""
+    if isinstance(node, list):
+        return {uid for item in node for uid in named_sources(item)}
+    if not isinstance(node, dict):
+        return set()
+    here = {node["datasource"]["uid"]} if isinstance(node.get("datasource"), dict) and "uid" in node["datasource"] else set()
+    return here | {uid for value in node.values() for uid in named_sources(value)}
 
 
 def test_the_image_runs_as_nobody_special_from_sources_that_exist() -> None:
@@ -44,7 +119,8 @@ def test_the_image_runs_as_nobody_special_from_sources_that_exist() -> None:
     copied = [words[1:-1] for words in lines if words[0] == "COPY" and not words[1].startswith("--from")]
     assert copied and all((ROOT / source).exists() for sources in copied for source in sources)
     assert [words[1] for words in lines if words[0] == "USER"] == ["10001:10001"]
-    assert any(words[0] == "HEALTHCHECK" for words in lines)
+    (check,) = [" ".join(words) for words in lines if words[0] == "HEALTHCHECK"]
+    assert SERVICE["healthcheck"]["test"][-1] in check
     assert all(":" in words[1] for words in lines if words[0] == "FROM")
 
 
