@@ -15,7 +15,7 @@ from monitor.samples import LabelTable, Matrix, Missing, Vector, widest
 from monitor.samples.table import Rows
 from monitor.samples.vector import Bools, Floats
 
-MAX_VALUES = 50_000_000
+MAX_VALUES = 2_000_000
 """Values that one expression may come to over all its steps."""
 _NOWHERE = LabelTable([()])
 

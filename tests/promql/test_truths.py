@@ -127,6 +127,13 @@ def test_each_row_of_the_table(window: FrameWindow, text: str, rows: dict[str, f
     assert whole == complete
 
 
+def test_too_many_values_are_refused(window: FrameWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.promql.steps.MAX_VALUES", 19)
+    assert evaluate(parse('sum_over_time(x{s="k"}[108s:12s])'), window, NOW)
+    with pytest.raises(EvaluationError, match="larger steps"):
+        evaluate(parse('sum_over_time(x{s="k"}[2m:12s])'), window, NOW)
+
+
 def test_a_counter_with_a_gap_is_extrapolated_as_prometheus_3_does(window: FrameWindow) -> None:
     """Samples 27 to 30 of 10 n: 30 more in 36 s; the range begins 204 s before the first, so half an interval is added there."""
     rate = evaluate(parse("increase(counter[4m])"), _only_the_end(window), NOW)

@@ -17,7 +17,22 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from monitor import __version__
-from monitor.promql import ParseError, Scalar, String, bare, evaluate, evaluate_steps, matrix, parse_matchers, type_of, written
+from monitor.promql import (
+    RANKING,
+    Aggregate,
+    Call,
+    Expr,
+    ParseError,
+    Scalar,
+    String,
+    bare,
+    evaluate,
+    evaluate_steps,
+    matrix,
+    parse_matchers,
+    type_of,
+    written,
+)
 from monitor.web.prom import judged, shapes
 from monitor.web.prom.asking import MAX_SECONDS, Asker, Guard, parse_error
 from monitor.web.prom.feed import Feed, Judging
@@ -104,7 +119,7 @@ class _Api:
         def work(window: Guard) -> Answer:
             if kind == "matrix":
                 return shapes.samples(matrix(expr, window, moment))
-            found = evaluate(expr, window, moment)
+            found = evaluate(_in_order(expr), window, moment)
             return shapes.scalar(found, at) if isinstance(found, Scalar) else shapes.vector(found, at)
 
         (data, told), warnings = await self.asker.ask(expr, [moment], (moment, moment), work, seconds)
@@ -203,6 +218,14 @@ class _Api:
     def _now(self) -> float:
         """Wall time, or the newest block's if that is later: the embedded chain's clock runs ahead during drills."""
         return max(round(self.feed.now(), 3), float(self.feed.newest() or 0))
+
+
+def _in_order(expr: Expr) -> Expr:
+    """A ranking is shown by rank, as Prometheus does."""
+    top = bare(expr)
+    if not isinstance(top, Aggregate) or top.op not in RANKING:
+        return expr
+    return Call("sort_desc" if top.op == "topk" else "sort", (expr,))
 
 
 # ---------------------------------------------------------------- parameters

@@ -29,7 +29,7 @@ PEG = "stakewarden_peg_ratio"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with filled(tmp_path_factory.mktemp("prom")) as store:
+    with filled(f"sqlite:///{tmp_path_factory.mktemp('prom') / 'prom.db'}") as store:
         yield store
 
 
@@ -153,6 +153,12 @@ async def test_a_metric_that_does_not_exist_is_nothing_with_a_hint(http: httpx.A
     assert answer["warnings"] == ['no metric is called "stakewarden_peg_ration"; did you mean "stakewarden_peg_ratio"?']
 
 
+async def test_a_ranking_is_shown_by_rank(http: httpx.AsyncClient) -> None:
+    for op, order in (("topk", ["rETH", "stETH"]), ("bottomk", ["stETH", "rETH"])):
+        answer = await ask(http, "query", query=f"{op}(2, {PEG})", time=stamp(280).timestamp)
+        assert [r["metric"]["asset"] for r in answer["data"]["result"]] == order
+
+
 # ---------------------------------------------------------------- history
 
 
@@ -167,6 +173,20 @@ async def test_history_is_the_same_from_memory_from_the_store_and_from_both(stor
             found.append([a["data"] for a in answers])
     assert found[0] == found[1] == found[2] == found[3]
     assert [len(data["result"]) for data in found[0]] == [2, 1, 1, 2, 1]
+
+
+async def test_postgresql_answers_the_same(store: Store, postgres_url: str) -> None:
+    found = []
+    with filled(postgres_url) as other:
+        for each in (store, other):
+            async with client(feed(each, window())) as http:
+                span = {"start": stamp(1).timestamp, "end": stamp(END).timestamp}
+                found.append(
+                    [await ask(http, "query_range", query=q, step=120, **span) for q in (PEG, "role_change")]
+                    + [await ask(http, "series", match=m, **span) for m in (PEG, "role_change")]
+                    + [await ask(http, "labels"), await ask(http, "label/__name__/values", **span)]
+                )
+    assert found[0] == found[1]
 
 
 async def test_the_newest_is_read_from_memory_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

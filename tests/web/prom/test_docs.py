@@ -10,6 +10,7 @@ from starlette.routing import Route
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.promql import parse, selectors
 from monitor.promql.parse import MAX_EVALUATIONS
+from monitor.promql.steps import MAX_VALUES
 from monitor.samples import past
 from monitor.store import Store
 from monitor.web.prom import MAX_STEPS, asking, mount
@@ -28,6 +29,7 @@ def test_every_endpoint_has_a_row_and_no_other(tmp_path: Path) -> None:
 def test_bounds_are_as_they_are_told() -> None:
     for bound in (MAX_STEPS, MAX_EVALUATIONS, past.MAX_FRAMES, asking.WAITING, past.MAX_BYTES >> 20, int(asking.MAX_SECONDS)):
         assert f"{bound:,}" in PAGE
+    assert f"{MAX_VALUES // 1_000_000} million values" in PAGE
 
 
 def test_metrics_in_examples_exist() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
 
 import httpx
 import uvicorn
@@ -64,9 +63,9 @@ def frames(n: int) -> list[Frame]:
     ]
 
 
-def filled(folder: Path) -> Store:
+def filled(url: str) -> Store:
     """A store with all blocks."""
-    store = Store.open(f"sqlite:///{folder / 'prom.db'}")
+    store = Store.open(url)
     store.migrate()
     with store.begin() as unit:
         for n in range(1, END + 1):
