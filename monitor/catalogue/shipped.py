@@ -236,6 +236,9 @@ OWN = (
     gauge("stakewarden_rule_errors", "count", "monitor", (), "Rules that could not be judged at the last block.", fresh_for=120),
     gauge("stakewarden_deliveries_owed", "count", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Messages that a receiver has not accepted yet.", fresh_for=120),
     gauge("stakewarden_delivery_oldest_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Age of the oldest message that a receiver has not accepted; 0 when none waits.", fresh_for=120),
+    gauge("stakewarden_canary_age_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Seconds since the receiver accepted a canary; absent before the first, and without canaries.", fresh_for=120),
+    gauge("stakewarden_canary_failed", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "1 while the receiver has not accepted the newest canary in time; absent without canaries.", fresh_for=120),
+    gauge("stakewarden_alertmanager_up", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."), LabelSpec("member", "Host and port of the Alertmanager.")), "1 if this member took the last push; absent before the first.", fresh_for=120),
     gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; needless: the target was paused already.", ("shadow", "proposed", "open", "verified", "needless", "refused", "failed", "orphaned"))), "Decisions about pauses in the last 6 hours (wall time); absent when there was none.", fresh_for=120),
 )  # fmt: skip
 

@@ -63,11 +63,16 @@ class BeaconFacts:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFacts:
-    """What a receiver has not accepted yet; ``oldest_seconds`` is 0 when nothing waits."""
+    """What a receiver has not accepted yet; ``oldest_seconds`` is 0 when nothing waits.
+
+    ``canary_age_seconds``: since a canary was accepted, None before the first; ``canary_failed``: None without canaries.
+    """
 
     receiver: str
     owed: int
     oldest_seconds: float
+    canary_age_seconds: float | None = None
+    canary_failed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ class OwnFacts:
 
     ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing_ratio``: endpoints with the majority, late
     answers included, at the last block whose answers are all in; None before the first.
-    ``gaps``: first and last block of each gap since the moment before. ``losses``: last judged block of each chain lost since then. ``decisions``: recent decisions about pauses by (target, outcome).
+    ``gaps``: first and last block of each gap since the moment before. ``losses``: last judged block of each chain lost since then. ``members``: whether an Alertmanager took the
+    last push, by (receiver, member). ``decisions``: recent decisions about pauses by (target, outcome).
     """
 
     endpoints: Sequence[EndpointFacts]
@@ -89,6 +95,7 @@ class OwnFacts:
     reorgs: int = 0
     rule_errors: int = 0
     deliveries: Sequence[DeliveryFacts] = ()
+    members: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     gaps: Sequence[tuple[int, int]] = ()
     losses: Sequence[int] = ()
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -111,8 +118,9 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
     samples.put("stakewarden_reorgs_total", facts.reorgs)
     samples.put("stakewarden_rule_errors", facts.rule_errors)
     for delivery in facts.deliveries:
-        samples.put("stakewarden_deliveries_owed", delivery.owed, receiver=delivery.receiver)
-        samples.put("stakewarden_delivery_oldest_seconds", delivery.oldest_seconds, receiver=delivery.receiver)
+        _put_delivery(samples, delivery)
+    for (receiver, member), up in facts.members.items():
+        samples.put("stakewarden_alertmanager_up", up, receiver=receiver, member=member)
     for (target, outcome), number in facts.decisions.items():
         samples.put("guardian_pause_decisions", number, target=target, outcome=outcome)
     read_at = at.last if isinstance(at, Tick) else at
@@ -153,6 +161,15 @@ def _put_endpoint(samples: Samples, endpoint: EndpointFacts) -> None:
         samples.put("stakewarden_endpoint_lag_blocks", endpoint.lag_blocks, endpoint=endpoint.name)
     for kind, number in endpoint.errors.items():
         samples.put("stakewarden_endpoint_errors_total", number, endpoint=endpoint.name, kind=kind)
+
+
+def _put_delivery(samples: Samples, delivery: DeliveryFacts) -> None:
+    samples.put("stakewarden_deliveries_owed", delivery.owed, receiver=delivery.receiver)
+    samples.put("stakewarden_delivery_oldest_seconds", delivery.oldest_seconds, receiver=delivery.receiver)
+    if delivery.canary_age_seconds is not None:
+        samples.put("stakewarden_canary_age_seconds", delivery.canary_age_seconds, receiver=delivery.receiver)
+    if delivery.canary_failed is not None:
+        samples.put("stakewarden_canary_failed", delivery.canary_failed, receiver=delivery.receiver)
 
 
 def _put_beacon(samples: Samples, beacon: BeaconFacts) -> None:

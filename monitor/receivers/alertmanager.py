@@ -19,7 +19,6 @@ from typing import Any, Literal, Protocol, TypeVar
 import httpx
 import structlog
 from pydantic import Field, SecretStr, field_validator, model_validator
-from sqlalchemy.exc import DBAPIError
 
 from monitor.alerts.body import summary
 from monitor.alerts.desk import Unit
@@ -158,10 +157,10 @@ class AlertmanagerReceiver:
             sooner = 1.0
             try:
                 await self.resend()
-            except (Unavailable, Unsure, Refused, DBAPIError) as error:
-                log.warning(
-                    "alertmanager.not_resent", receiver=self.name, error=str(error) if not isinstance(error, DBAPIError) else "database"
-                )
+            except (Unavailable, Unsure, Refused) as error:
+                log.warning("alertmanager.not_resent", receiver=self.name, error=str(error))
+            except Exception as error:  # the database is away, or a bug: nothing here may stop the judging
+                log.error("alertmanager.not_resent", receiver=self.name, error=type(error).__name__)
             if any(member.up is False for member in self.members.values()):
                 sooner = 1 / LIFETIMES
             await asyncio.sleep(self._settings.resend_seconds * sooner)

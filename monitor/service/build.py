@@ -61,10 +61,15 @@ class Parts:
     receivers: tuple[CheckedReceiver, ...]
     signer: Signer | None
     uncovered: tuple[str, ...]
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress
     gauge: Gauge = field(default_factory=Gauge)
     token: str | None = field(default=None, repr=False)
     """What people sign in with on the page."""
+
+    @property
+    def alertmanagers(self) -> tuple[AlertmanagerReceiver, ...]:
+        """Receivers that must be told again and again."""
+        return tuple(r for r in self.receivers if isinstance(r, AlertmanagerReceiver))
 
 
 def build(settings: Settings) -> Parts:

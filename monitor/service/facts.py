@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from monitor.alerts.canary import Canary
 from monitor.alerts.deliveries import Waiting
 from monitor.chain import EndpointHealth, Execution
 from monitor.collectors.own import BeaconFacts, DeliveryFacts, EndpointFacts, NodeFacts, OwnFacts, ScopeHealth
@@ -17,10 +18,15 @@ from monitor.service.parts import Progress
 
 @dataclass(slots=True)
 class Gauge:
-    """What waits at the receivers and what became of pauses, refreshed by the schedule: counting needs the database."""
+    """What waits at the receivers and what became of pauses, refreshed by the schedule: counting needs the database.
+
+    ``members``: whether each member of each Alertmanager receiver took the last push.
+    """
 
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    canaries: Mapping[str, Canary] = field(default_factory=dict)
+    members: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
 
 def fact_finder(
@@ -49,7 +55,8 @@ def fact_finder(
             gap_blocks=progress.gap_blocks,
             reorgs=progress.reorgs,
             rule_errors=sum(v.error is not None for v in progress.verdicts),
-            deliveries=[DeliveryFacts(name, w.owed, w.oldest_seconds) for name, w in gauge.waiting.items()],
+            deliveries=[_delivery(name, waiting, gauge.canaries.get(name)) for name, waiting in gauge.waiting.items()],
+            members=dict(gauge.members),
             gaps=gaps,
             losses=losses,
             decisions=dict(gauge.decisions),
@@ -57,6 +64,11 @@ def fact_finder(
         )
 
     return facts
+
+
+def _delivery(receiver: str, waiting: Waiting, canary: Canary | None) -> DeliveryFacts:
+    found = DeliveryFacts(receiver, waiting.owed, waiting.oldest_seconds)
+    return found if canary is None else replace(found, canary_age_seconds=canary.age_seconds, canary_failed=canary.failed)
 
 
 def _endpoint(health: EndpointHealth) -> EndpointFacts:

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from monitor.alerts import Outbox, waiting
+from monitor.alerts.canary import canaries, owe_canaries
 from monitor.alerts.happenings import forget as forget_happenings
 from monitor.alerts.retention import forget as forget_incidents
 from monitor.guardian.ledger import outcomes
@@ -142,6 +143,8 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.pipeline.run(), name="pipeline")
                 group.create_task(outbox.work(), name="outbox")
+                for receiver in parts.alertmanagers:
+                    group.create_task(receiver.work(), name=f"resend.{receiver.name}")
                 group.create_task(_raise(broken), name="schedule")
                 group.create_task(self.lag.work(), name="lag")
                 if consensus is not None:
@@ -211,11 +214,20 @@ class Service:
             parts.gauge.waiting = await parts.store.look(lambda unit: waiting(unit, names, now))
             if any(w.owed for w in parts.gauge.waiting.values()):
                 outbox.wake()  # a person's command, from another process, may owe a message too
+            parts.gauge.members = {(r.name, m.name): m.up for r in parts.alertmanagers for m in r.members.values() if m.up is not None}
             parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, now - DECISIONS_SECONDS))
 
         async def chronicle() -> None:
             if await chronicler.work(held, time.time()):
                 outbox.wake()
+
+        async def canary() -> None:
+            own, now = parts.settings.canary, time.time()
+            if own is None:
+                return
+            if await parts.store.run(lambda unit: owe_canaries(unit, own, names, now), held):
+                outbox.wake()
+            parts.gauge.canaries = await parts.store.look(lambda unit: canaries(unit, own, names, now))
 
         async def forget() -> None:
             at = parts.progress.last_block
@@ -233,6 +245,7 @@ class Service:
             "alerts": (1.0, tell),
             "deliveries": (1.0, count),
             "chronicle": (2.0, chronicle),
+            "canary": (15.0, canary),
             "retention": (600.0, forget),
         }
 

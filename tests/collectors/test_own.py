@@ -13,8 +13,8 @@ ENDPOINTS = (
 SCOPES = (ScopeHealth("queue", "lido", 3, True), ScopeHealth("contracts", "lido", 5, True), ScopeHealth("contracts", "lido", 200, False))
 NODES = (NodeFacts("north", True, 0, {"timeout": 1}, False), NodeFacts("south", False, None, {"not_found": 2}, True))
 FACTS = OwnFacts(
-    ENDPOINTS, 0.5, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5), DeliveryFacts("grafana", 0, 0)),
-    gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2}, beacon=BeaconFacts(NODES, 0.5, 3.5, 1, {"lido": False}),
+    ENDPOINTS, 0.5, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5, 86_000.0, True), DeliveryFacts("grafana", 0, 0, None, False)),
+    {("am", "am-1:9093"): False}, gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2}, beacon=BeaconFacts(NODES, 0.5, 3.5, 1, {"lido": False}),
 )  # fmt: skip
 
 
@@ -30,6 +30,10 @@ def test_facts_become_series() -> None:
     assert found["stakewarden_endpoint_errors_total", "two", "rpc"] == 1
     assert ("stakewarden_endpoint_lag_blocks", "two") not in found
     assert found["stakewarden_delivery_oldest_seconds", "slack"] == 12.5
+    assert found["stakewarden_canary_age_seconds", "slack"] == 86_000
+    assert (found["stakewarden_canary_failed", "slack"], found["stakewarden_canary_failed", "grafana"]) == (1, 0)
+    assert ("stakewarden_canary_age_seconds", "grafana") not in found
+    assert found["stakewarden_alertmanager_up", "am-1:9093", "am"] == 0
     assert found["stakewarden_beacon_node_up", "south"] == 0
     assert found["stakewarden_beacon_node_errors_total", "not_found", "south"] == 2
     assert ("stakewarden_beacon_node_lag_slots", "south") not in found
