@@ -142,7 +142,7 @@ class Charts:
             shown = _shown(course, seconds, at)
             lines = _lines(chart, course, family, at - shown, at)
             yield ChartView(
-                chart.signal, chart.title, protocol, chart.family, "seconds" if chart.age else family.unit, state, value, why,
+                chart.signal, chart.title, protocol, chart.family, "seconds" if chart.age else "" if chart.rate else family.unit, state, value, why,
                 age, family.fresh_for, at - shown, at, lines if value is None else _until_now(lines, at, value, family),
                 tuple(self._thresholds(chart, protocol)), alerts,
             )  # fmt: skip

@@ -21,7 +21,8 @@ SIGNALS = ("validators", "slashing", "peg", "queue", "oracle", "roles", "account
 class Chart:
     """The series of ``family`` with these labels ("" is an absent label), brought to one by ``reduce``, for each protocol.
 
-    ``age``: the family is a time, and its distance from the block's time is shown.
+    ``age``: the family is a time, and its distance from the block's time is shown. ``rate``: a ratio that is no share of anything,
+    so it is not said in per cent.
     """
 
     signal: str
@@ -30,6 +31,7 @@ class Chart:
     labels: Mapping[str, str] = field(default_factory=dict)
     reduce: Literal["min", "max", "sum"] = "max"
     age: bool = False
+    rate: bool = False
 
 
 WHOLE = {"operator": ""}
@@ -56,7 +58,7 @@ CHARTS = (
     Chart("roles", "Paused contracts", "contract_paused", {}, "sum"),
     Chart("roles", "Code as approved", "contract_implementation_approved", {}, "min"),
     Chart("roles", "Contracts moved away", "contract_pointer_drift", {}, "sum"),
-    Chart("accounting", "Ether per share", "accounting_share_rate_ratio"),
+    Chart("accounting", "Ether per share", "accounting_share_rate_ratio", rate=True),
     Chart("accounting", "Drift between reports", "accounting_share_rate_drift_ratio"),
     Chart("accounting", "Gap in the books", "accounting_identity_gap_wei"),
     Chart("accounting", "APR of 7 days", "accounting_apr_7d_ratio", {}, "min"),

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from monitor.alerts.body import latency_line
 from monitor.web.document import Viewer, pill, table, token
 from monitor.web.view import AlertView, StatusView
-from monitor.web.words import clock, labels, length, limit, number, said, utc
+from monitor.web.words import clock, labels, length, limit, number, prose, said, utc
 
 SEVERITIES = ("page", "ticket", "info")
 KINDS = {"page": "bad", "ticket": "warn", "info": "info"}
@@ -18,6 +18,10 @@ SHOWN = 8
 """Alerts of one incident that the overview tells in full; its own page has all."""
 RECENT = 10
 """Incidents that are over, and pauses, that the overview lists."""
+SILENCED_BY = (
+    "alertname", "protocol", "contract", "role", "venue", "operator", "oracle", "target", "collector", "endpoint", "node",
+)  # fmt: skip
+"""Labels of an incident's first alert that the form for a silence begins with."""
 NOT_EVIDENCE = ("alertname", "severity", "zone", "owner", "protocol")
 
 
@@ -51,10 +55,7 @@ def _head(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], wors
     over = pill("good", str(incident.get("outcome") or "over")) if incident.get("closed_at") is not None else ""
     who = incident.get("acknowledged_by")
     taken = pill("good", f"taken by {who}") if who else "" if over else pill("bad" if worst == "page" else "warn", "nobody has taken it")
-    return (
-        f"<div class=top>{pill(KINDS.get(worst, ''), worst or 'alert')}{over}<span>{where}</span><span class=grow></span>"
-        f"{taken}<a href='{_page_of(incident)}' class=mono>{escape(str(incident.get('id') or ''))[:8]}</a></div>"
-    )
+    return f"<div class=top>{pill(KINDS.get(worst, ''), worst or 'alert')}{over}<span>{where}</span><span class=grow></span>{taken}</div>"
 
 
 def _alert(alert: Mapping[str, Any], now: AlertView | None) -> str:
@@ -73,7 +74,7 @@ def _alert(alert: Mapping[str, Any], now: AlertView | None) -> str:
     listed = "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in facts)
     chips = "".join(f"<span class=chip><i>{escape(k)}</i> {escape(str(v))}</span>" for k, v in own.items() if k not in NOT_EVIDENCE)
     more = str(notes.get("description") or "")
-    description = f"<p class=dim>{escape(more)}</p>" if more else ""
+    description = f"<p class=dim>{prose(more)}</p>" if more else ""
     return (
         f"<div class=alert><p class=say>{escape(str(notes.get('summary') or name))}</p><h4 class=dim>{escape(name)}{ended}{blind}</h4>"
         f"<dl class=facts>{listed}</dl><div class=chips>{chips}</div>{description}</div>"
@@ -84,6 +85,8 @@ def _value(alert: Mapping[str, Any], now: AlertView | None) -> list[tuple[str, s
     """The value against what it is compared with, or, of an event, nothing: its labels are the evidence."""
     if now is None or not now.threshold:
         return [] if now is None or now.value == 1 else [("value", escape(number(now.value)))]
+    if now.unit == "bool":
+        return []
     return [("value", f"<b>{escape(said(now.value, now.unit))}</b> <span class=dim>alert {escape(_limit(now))}</span>")]
 
 
@@ -128,28 +131,31 @@ def _messages(incident: Mapping[str, Any]) -> str:
     stuck = [m for m in incident.get("messages", ()) if m.get("state") not in ("sent", "superseded")]
     if not incident.get("announced", True):
         return "<p class=dim>Not told yet: it waits for others of its group.</p>"
+    on_the_way = sorted({str(m.get("receiver")) for m in stuck if m.get("state") in ("owed", "sending") and not m.get("error")})
     lines = {
-        f"{m.get('receiver')}: {m.get('kind') or 'message'} {m.get('state')}" + (f": {m['error']}" if m.get("error") else "") for m in stuck
+        f"{m.get('receiver')}: {m.get('state')}" + (f", {m['error']}" if m.get("error") else "")
+        for m in stuck
+        if m.get("error") or str(m.get("receiver")) not in on_the_way
     }
-    return "".join(f"<p class=warn>Not told to {escape(line)}</p>" for line in sorted(lines))
+    told = f"<p class=dim>On the way to {escape(', '.join(on_the_way))}</p>" if on_the_way else ""
+    return told + "".join(f"<p class=warn>Not told to {escape(line)}</p>" for line in sorted(lines))
 
 
 def _acts(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], viewer: Viewer) -> str:
-    if incident.get("closed_at") is not None or not viewer.may:
-        return ""
     here = escape(str(incident.get("id") or ""))
-    own = dict((alerts[0].get("labels") if alerts else None) or {})
-    named = [
-        f'{k}="{_quoted(str(v))}"'
-        for k, v in own.items()
-        if k in ("alertname", "protocol", "contract", "role", "venue", "operator", "oracle")
-    ]
-    silence = f"<a class=button href='/silences?{escape(urlencode([('matcher', m) for m in named]))}#new'>Silence&hellip;</a>"
+    details = f"<a href='{_page_of(incident)}'>Incident {here[:8]}</a>"
+    if incident.get("closed_at") is not None or not viewer.may:
+        return f"<div class=acts>{details}</div>"
     if not viewer.who:
-        return f"<div class=acts><a class=button href='/sign-in?next={here and '/incidents/' + here}'>Sign in to take it</a></div>"
+        return f"<div class=acts><a class=button href='/sign-in?next=/incidents/{here}'>Sign in to take it</a>{details}</div>"
+    own = dict((alerts[0].get("labels") if alerts else None) or {})
+    matchers = [("matcher", f'{k}="{_quoted(str(v))}"') for k, v in own.items() if k in SILENCED_BY]
+    silence = f"<a class=button href='/silences?{escape(urlencode(matchers))}#new'>Silence&hellip;</a>"
+    mine = incident.get("acknowledged_by") == viewer.who or not incident.get("announced", True)
     word = "I take it" if not incident.get("acknowledged_by") else "I take it over"
-    take = f"<form method=post action=/acknowledge>{token(viewer)}<input type=hidden name=incident value='{here}'><button class=main>{word}</button></form>"
-    return f"<div class=acts>{'' if incident.get('acknowledged_by') == viewer.who or not incident.get('announced', True) else take}{silence}</div>"
+    hidden = f"{token(viewer)}<input type=hidden name=incident value='{here}'>"
+    take = "" if mine else f"<form method=post action=/acknowledge>{hidden}<button class=main>{word}</button></form>"
+    return f"<div class=acts>{take}{silence}{details}</div>"
 
 
 def note_form(incident: Mapping[str, Any], viewer: Viewer) -> str:

@@ -67,7 +67,7 @@ def limits(chart: ChartView) -> str:
     """The thresholds next to the value, in words: ``alert below -0.5 %``."""
     found = nearest(chart)
     if len(found) == 2 and found[0].value == -found[1].value:
-        return f"alert beyond \u00b1{said(found[0].value, chart.unit)}"
+        return f"alert beyond \u00b1{limit('', abs(found[0].value), chart.unit).strip()}"
     return "alert " + ", ".join(limit(t.op, t.value, chart.unit) for t in found) if found else ""
 
 

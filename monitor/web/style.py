@@ -33,14 +33,14 @@ max-width:100%;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom}
 .inc.page{border-left-color:var(--bad)}.inc.ticket{border-left-color:var(--warn)}.inc.info{border-left-color:var(--info)}
 .top{display:flex;gap:.5rem;flex-wrap:wrap;align-items:center;font-size:.88rem;color:var(--dim)}.top .grow{flex:1}
 .say{font-size:1.06rem;font-weight:600;line-height:1.38;margin:.4rem 0 .15rem}.inc h4{margin:0;font-size:.95rem}
-.alert{border-top:1px solid var(--line);margin-top:.7rem;padding-top:.6rem}.alert:first-of-type{border-top:0;margin-top:.25rem;padding-top:0}
+.alert{border-top:1px solid var(--line);margin-top:.7rem;padding-top:.6rem}.top+.alert{border-top:0;margin-top:.2rem;padding-top:0}
 .facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.12rem .9rem;margin:.45rem 0;font-size:.92rem}
 .facts dt{color:var(--dim)}.facts dd{margin:0;font-variant-numeric:tabular-nums}
 .chips{display:flex;flex-wrap:wrap;gap:.3rem;margin:.35rem 0}
 .chip{background:var(--soft);border-radius:6px;padding:.05rem .45rem;font:12.5px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .chip i{font-style:normal;color:var(--dim)}
 .way{display:flex;flex-wrap:wrap;margin:.6rem 0 .2rem;font-size:.86rem;font-variant-numeric:tabular-nums;list-style:none;padding:0;gap:.15rem 0}
-.way li{display:flex;align-items:baseline;min-width:0}.way li+li:before{content:"\\2192";color:var(--dim);margin:0 .5rem}.way b{font-weight:600;margin-left:.35rem}
+.way li{display:flex;align-items:baseline;min-width:0}.way li:not(:last-child):after{content:"\\2192";color:var(--dim);margin:0 .5rem}.way b{font-weight:600;margin-left:.35rem}
 .acts{display:flex;gap:.6rem;flex-wrap:wrap;align-items:center;margin-top:.7rem}
 button,.button{font:inherit;font-weight:600;border:1px solid var(--line);background:var(--card);color:var(--ink);border-radius:8px;padding:.45rem .95rem;min-height:42px;cursor:pointer;text-decoration:none;display:inline-flex;align-items:center}
 button.main{background:var(--link);border-color:var(--link);color:var(--card)}button.quiet{border:0;background:none;color:var(--link);padding:0;min-height:0;font-weight:400;text-decoration:underline}
@@ -55,7 +55,7 @@ input,select,textarea{font:inherit;font-size:16px;color:var(--ink);background:va
 .tile .name b{display:block;font-size:.68rem;font-weight:600;letter-spacing:.05em;text-transform:uppercase;color:var(--spark)}
 .tile .now{font-size:1.2rem;font-weight:650;line-height:1.35;font-variant-numeric:tabular-nums;letter-spacing:-.01em}.tile .now small{font-size:.75rem;font-weight:400}
 .tile .foot{font-size:.76rem;color:var(--dim);margin-top:.25rem;line-height:1.35;display:flex;justify-content:space-between;gap:.5rem}
-.tile .foot span:last-child{text-align:right}
+.tile .foot span:last-child{text-align:right;flex:0 0 auto;max-width:70%}
 svg.spark{display:block;width:100%;height:46px;margin-top:.25rem;overflow:visible}
 .spark .line{fill:none;stroke:var(--spark);stroke-width:1.6;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-linecap:round}
 .spark .area{fill:var(--spark);opacity:.1;stroke:none}.spark .dot{stroke:var(--spark);stroke-width:5.5;stroke-linecap:round;vector-effect:non-scaling-stroke}
@@ -73,7 +73,7 @@ footer{max-width:1240px;margin:0 auto;padding:1rem;color:var(--dim);font-size:.8
 .tile{padding:.5rem .6rem}.tile .now{font-size:1.08rem}.tile .foot{display:block}.tile .foot span{display:block}
 table,tbody,tr{display:block;width:100%}tr.h{display:none}tr{border-bottom:1px solid var(--line);padding:.5rem 0}tr:last-child{border-bottom:0}
 td,td.k{display:inline-block;max-width:100%;border:0;padding:.06rem 0;margin-right:.8rem;white-space:normal}td[data-l]:before{content:attr(data-l) " ";color:var(--dim);font-size:.86em}td:empty{display:none}
-.facts{grid-template-columns:minmax(0,1fr);gap:0}.facts dd{margin-bottom:.3rem}.acts>*{flex:1 1 auto;justify-content:center}.acts form{display:flex}.acts form button{flex:1;justify-content:center}}
+.acts>.button,.acts>form{flex:1 1 auto;justify-content:center}.acts>a:not(.button){width:100%;padding:.2rem 0}.acts form{display:flex}.acts form button{flex:1;justify-content:center}}
 @media print{header{position:static}}
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
@@ -41,17 +42,17 @@ def number(value: float | None) -> str:
 
 
 def amount(value: float | None, unit: str) -> tuple[str, str]:
-    """A value and its unit as they are read best: ratios in per cent (a rate a little above one as it is), seconds in their two largest units."""
+    """A value and its unit as they are read best: ratios in per cent, seconds in their two largest units."""
     if value is None or not math.isfinite(value):
         return number(value), "" if value is None or unit in _PLAIN else unit
     if unit == "ratio":
-        if 1 < value < 1.9:
-            return f"{value:.6f}".rstrip("0").rstrip("."), ""
         return (tiny(value), "") if 0 < abs(value) < 5e-7 else (_percent(value), "%")
     if unit == "seconds":
         return length(value), ""
     if unit == "timestamp":
         return utc(value), ""
+    if unit == "" and abs(value) < 1e6:
+        return f"{value:,.6f}".rstrip("0").rstrip("."), ""
     if unit in _PLAIN:
         return number(value), ""
     return _short(value), unit
@@ -64,7 +65,14 @@ def said(value: float | None, unit: str) -> str:
 
 def limit(op: str, value: float, unit: str) -> str:
     """A comparison in words: ``above 1 %``."""
-    return f"{_COMPARED.get(op, op + ' ')}{said(value, unit)}"
+    text, of = amount(value, unit)
+    short = re.sub(r"(\.\d*?)0+$", r"\1", text).rstrip(".") if of == "%" else text
+    return f"{_COMPARED.get(op, op + ' ')}{short} {of}".strip()
+
+
+def prose(text: str) -> str:
+    """A sentence of a rule, escaped; what stands in back-ticks is code."""
+    return re.sub("`([^`]{1,200})`", r"<code>\1</code>", escape(text))
 
 
 def length(seconds: float) -> str:

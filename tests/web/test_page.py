@@ -168,8 +168,8 @@ def test_incidents_stand_above_everything_and_the_title_counts_what_fires() -> N
             "LidoRoleGrantedUnapproved: somebody",
             "LidoQueueFlood: somebody",
             "<h2 id=unknown>",
-            "Deviation from fair value",
             "<h2>Guardian",
+            "Deviation from fair value",
         )
     ]
     assert places == sorted(places)
@@ -204,7 +204,7 @@ def test_a_chart_says_its_value_its_threshold_and_what_alerts() -> None:
     assert tile.startswith("ticket'") and "-3.12 <small>%" in tile and "LidoPegSlipping" in tile
     assert "<svg class=spark" in tile and tile.count("class='limit") == 2
     calm = replace(NIGHT.charts[1], alerts=())
-    assert "alert above 0.50 %, below -4 %" in Seen(render(replace(NIGHT, charts=(calm,)))).text
+    assert "alert above 0.5 %, below -4 %" in Seen(render(replace(NIGHT, charts=(calm,)))).text
 
 
 def test_an_unknown_chart_shows_no_number_and_an_absent_one_neither() -> None:
@@ -258,7 +258,7 @@ def test_times_for_people() -> None:
     ("value", "unit", "shown"),
     [
         (None, "ratio", "unknown"), (0.0, "ratio", "0 %"), (0.005, "ratio", "0.50 %"), (-0.0312, "ratio", "-3.12 %"), (1e-9, "ratio", "1e-9"), (0.9993, "ratio", "99.93 %"),
-        (1.000187, "ratio", "1.000187"), (2.5, "ratio", "250 %"), (5400.0, "seconds", "1 h 30 min"), (86400.0 * 7, "seconds", "7 d"), (0.0, "seconds", "0 s"),
+        (1.000187, "", "1.000187"), (1.0, "", "1"), (2.5, "ratio", "250 %"), (5400.0, "seconds", "1 h 30 min"), (86400.0 * 7, "seconds", "7 d"), (0.0, "seconds", "0 s"),
         (123456.789, "ether", "123.46 k ether"), (1e-9, "ether", "1e-9 ether"), (1.0, "bool", "1"), (float("nan"), "ratio", "nan ratio"),
     ],
 )  # fmt: skip
