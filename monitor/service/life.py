@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from monitor.service.facts import fact_finder
 from monitor.service.happenings import Chronicler
 from monitor.service.lag import LoopLag
 from monitor.service.metrics import samples
+from monitor.service.people import People
 from monitor.service.pipeline import Pipeline, Rooms
 from monitor.service.querying import feed
 from monitor.service.schedule import Schedule
@@ -291,6 +293,10 @@ class Service:
             self._shown = key, status.view(network, pipeline, progress, why, health, self._kept[1], self.watch, charts, parts.uncovered)
         return self._shown[1]
 
+    def shown_again(self) -> None:
+        """Somebody changed something: the next page shows it."""
+        self._kept = (-math.inf, self._kept[1])
+
     def alive(self) -> str | None:
         """None while the process works, or stands by for the lease."""
         if self._worker is None or self._worker.done():
@@ -350,7 +356,8 @@ async def _page(service: Service) -> Any:
         listening = socket.create_server((web.host, web.port), reuse_port=False)
     except OSError as error:
         raise CannotStart(f"web: cannot listen on {web.host}:{web.port} ({error.strerror}): is it running already? set web.port") from None
-    face = Face(service.status, partial(samples, service), service.alive, prom=feed(service))
+    people = People(service.parts.store, service.parts.book, service.shown_again)
+    face = Face(service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service))
     server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
