@@ -46,7 +46,11 @@ def _flood(ground: Ground) -> int:
 
 
 def _drain(ground: Ground) -> None:
-    """Two frames: requests of the last two hours before a reference slot wait for the next report."""
+    """Others stake what is lacking. Then two frames: requests of the last two hours before a reference slot wait for the next report."""
+    owed = ground.world["withdrawal_queue"].read("unfinalizedStETH")
+    lacking = owed - ground.world["lido"].read("getWithdrawalsReserve")
+    actions.stake(ground.world, address_of("staker_1"), lacking + owed // 100)
+    ground.caught_up()
     ground.pass_time(2 * 86_400)
 
 
