@@ -27,6 +27,13 @@ Lines = tuple[tuple[tuple[float, float], ...], ...]
 _REDUCE: dict[str, Callable[..., Any]] = {"min": np.nanmin, "max": np.nanmax, "sum": np.nansum}
 
 
+class Course(NamedTuple):
+    """Samples of a few series: ``values`` has a row a time, NaN where a series has none then."""
+
+    times: Floats
+    values: Floats
+
+
 class Comparison(NamedTuple):
     """``metric op number`` in a rule; ``age``: it is ``time() - metric`` that is compared."""
 
@@ -125,21 +132,19 @@ class Charts:
     def _chart(self, chart: Chart, window: FrameWindow, live: Sequence[AlertInstance], at: int) -> Iterator[ChartView]:
         family = window.catalogue[chart.family]
         matchers = tuple(Matcher(k, "=", v) for k, v in sorted(chart.labels.items()))
-        for protocol in _protocols(window.instant(Selector(chart.family, matchers), at), family):
+        seconds = span(chart.family)
+        whole = window.range(Selector(chart.family, matchers), at, seconds)
+        for protocol in _protocols(window.instant(Selector(chart.family, matchers), at), whole, family):
             selector = Selector(chart.family, (*matchers, Matcher("protocol", "=", protocol)))
-            now = window.instant(selector, at)
-            spoken = window.spoken(selector, at)
-            seconds = span(chart.family)
-            course = window.range(selector, at, seconds)
-            if not len(now) and now.complete and not len(course.times):
-                continue
+            now, spoken = window.instant(selector, at), window.spoken(selector, at)
+            course = _of(whole, protocol)
             alerts = tuple(
                 dict.fromkeys((dict(i.labels).get("alertname", ""), i.state, dict(i.labels).get("severity", "")) for i in live
                 if chart.family in self._families.get(i.rule, ()) and dict(i.labels).get("protocol", protocol) == protocol)
             )  # fmt: skip
             age = None if not len(spoken) else max(0, at - int(spoken.values.min()))
             state, value, why = _value(chart, now, at, family, age)
-            shown = _shown(course, seconds, at)
+            shown = _shown(course.times, seconds, at)
             lines = _lines(chart, course, family, at - shown, at)
             yield ChartView(
                 chart.signal, chart.title, protocol, chart.family, "seconds" if chart.age else "" if chart.rate else family.unit, state, value, why,
@@ -159,11 +164,19 @@ class Charts:
             yield Threshold(one.op, one.value, rule.name, rule.label("severity") or "")
 
 
-def _protocols(found: Vector, family: Family) -> list[str]:
-    """The protocols that have a series, or that may have one unseen."""
-    known = {dict(row).get("protocol", "") for row in found.labels.rows}
+def _protocols(now: Vector, course: Matrix, family: Family) -> list[str]:
+    """The protocols that have a series, had one lately, or may have one unseen."""
+    known = {dict(row).get("protocol", "") for row in (*now.labels.rows, *course.labels.rows)}
     declared = next((spec.values or () for spec in family.labels if spec.name == "protocol"), ())
-    return [p for p in declared if p in known or any(_could_be(entry, p) for entry in found.missing)]
+    return [p for p in declared if p in known or any(_could_be(entry, p) for entry in now.missing)]
+
+
+def _of(course: Matrix, protocol: str) -> Course:
+    """The columns of one protocol, and the times at which one of them has a sample."""
+    columns = np.array([i for i, row in enumerate(course.labels.rows) if ("protocol", protocol) in row], np.intp)
+    values = np.where(course.present[:, columns], course.values[:, columns], np.nan)
+    rows = course.present[:, columns].any(axis=1)
+    return Course(course.times[rows].astype(np.float64), values[rows])
 
 
 def _could_be(entry: Labels, protocol: str) -> bool:
@@ -188,18 +201,15 @@ def _value(
     return "known", at - value if chart.age else value, ""
 
 
-def _shown(course: Matrix, seconds: int, at: int) -> int:
+def _shown(times: Floats, seconds: int, at: int) -> int:
     """How far back the picture goes: less than all where the service has not run so long."""
-    covered = at - int(course.times[0]) if len(course.times) else 0
+    covered = at - int(times[0]) if len(times) else 0
     return min((s for s in SPANS if covered <= s < seconds), default=seconds)
 
 
-def _lines(chart: Chart, course: Matrix, family: Family, begins: int, ends: int) -> Lines:
+def _lines(chart: Chart, course: Course, family: Family, begins: int, ends: int) -> Lines:
     """The reduced course in pieces: a gap is where no frame was fresh."""
-    if not len(course.times) or not course.values.shape[1]:
-        return ()
-    times = course.times.astype(np.float64)
-    filled = np.where(course.present, course.values, np.nan)
+    times, filled = course
     if filled.shape[1] > 1:
         filled = _carried(times, filled, family.fresh_for)
     usable = ~np.isnan(filled).all(axis=1)
