@@ -23,6 +23,7 @@ import structlog
 from monitor.chain.errors import BackingOff, EndpointError, ErrorKind, Fault, Malformed, WrongChain, fault_kind
 from monitor.chain.settings import EndpointSettings, NetworkSettings
 from monitor.chain.wire import quantity
+from monitor.model.secrecy import veiled
 
 log = structlog.get_logger()
 
@@ -223,8 +224,8 @@ class Rpc:
 
 
 def brief(text: str, size: int = 160) -> str:
-    """A stranger's text, safe for one line of a log: printable, without URLs, cut."""
-    words = ("<url>" if "://" in word else word for word in text.split())
+    """A stranger's text, safe for one line of a log: printable, without URLs and our secrets, cut."""
+    words = ("<url>" if "://" in word else word for word in veiled(text).split())
     line = "".join(c if c.isprintable() else "?" for c in " ".join(words))
     return line if len(line) <= size else line[: size - 3] + "..."
 

@@ -5,8 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+from monitor.model.secrecy import veiled
+
+
+def _veil(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A net under all that is written: no secret of the settings is in a line, whoever said it."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = veiled(value)
+        elif value is not None and not isinstance(value, (bool, int, float)) and key != "exc_info" and (text := str(value)) != veiled(text):
+            event[key] = veiled(text)
+    return event
 
 
 def configure(verbose: bool = False) -> None:
@@ -23,6 +37,7 @@ def configure(verbose: bool = False) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # On a terminal the console shows tracebacks itself.
             *([] if terminal else [structlog.processors.format_exc_info]),
+            _veil,
             rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from monitor.cli.failure import Failure
 from monitor.cli.logs import configure
 from monitor.devnet.place import FOLDER, Devnet
+from monitor.model.secrecy import hold_settings
 from monitor.service import settings as service_settings
 from monitor.service.build import Parts, build
 from monitor.service.life import CannotStart, Service
@@ -80,7 +81,9 @@ def missing_file(url: str) -> Path | None:
 def read(path: Path) -> Settings:
     """The settings file alone. Raises Failure."""
     try:
-        return service_settings.load(path)
+        found = service_settings.load(path)
+        hold_settings(found)
+        return found
     except BadSettings as wrong:
         raise Failure("\n".join(["the settings cannot be used:", *(f"  {p}" for p in wrong.problems)])) from None
 

@@ -18,6 +18,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from monitor.chain.settings import EndpointSettings
 from monitor.model import Address
+from monitor.model.secrecy import veiled
 
 T = TypeVar("T", bound=Hashable)
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -112,7 +113,7 @@ def _result(answer: Any) -> Any:
         return answer["result"] if "result" in answer else Silent("malformed answer")
     if not isinstance(error, dict):
         return Refused(0, str(error)[:200])
-    return Refused(_code(error.get("code")), str(error.get("message", ""))[:300], _revert_data(error.get("data")))
+    return Refused(_code(error.get("code")), veiled(str(error.get("message", "")))[:300], _revert_data(error.get("data")))
 
 
 def _code(value: Any) -> int:

@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from monitor.model import Refused, Unavailable, Unsure
+from monitor.model.secrecy import veiled
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_WAITING = 4
@@ -32,6 +33,10 @@ Failure = Unavailable | Unsure | Refused
 
 class NotFound(Exception):
     """Grafana has no such thing (404)."""
+
+
+class Conflict(Refused):
+    """There is one already, or somebody else has changed it since it was read (409, 412)."""
 
 
 class HalfDone(Unsure):
@@ -176,6 +181,8 @@ def _answered(error: GrafanaException, doing: str) -> Failure | NotFound:
         return Refused(what, "give the token's service account the role Editor", fatal=True)
     if status == 404:
         return NotFound(what)
+    if status in (409, 412):
+        return Conflict(what, "read what is there now, and decide", fatal=False)
     if status == 429:
         return Unavailable(what, _seconds(getattr(error, "retry_after", None)))
     if isinstance(error, GrafanaClientError) and status != 408:
@@ -185,7 +192,7 @@ def _answered(error: GrafanaException, doing: str) -> Failure | NotFound:
 
 def _said(error: GrafanaException) -> str:
     found = error.response.get("message") if isinstance(error.response, dict) else None
-    return "".join(c for c in str(found or "")[:200] if c.isprintable())
+    return "".join(c for c in veiled(str(found or ""))[:200] if c.isprintable())
 
 
 def _seconds(text: str | None) -> float:

@@ -12,6 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 
 from monitor.model import Refused, Unavailable, Unsure
+from monitor.model.secrecy import veiled
 
 LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 LATER = frozenset({"service_unavailable", "team_added_to_org"})
@@ -50,7 +51,7 @@ _REMEDIES = {
 def code_of(error: SlackApiError) -> str:
     """Slack's error code, or the HTTP status when the answer was not Slack's JSON."""
     found = _data(error).get("error")
-    return str(found) if found else f"http_{status_of(error)}"
+    return veiled(str(found))[:200] if found else f"http_{status_of(error)}"
 
 
 def status_of(error: SlackApiError) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import yaml
@@ -23,25 +21,7 @@ from monitor.service.settings import StoreSettings
 from monitor.store import Store
 from tests.chain.beacon_server import GENESIS_TIME, FarNode, Script, sends, status
 from tests.cli.conftest import Done, Run
-
-T = TypeVar("T")
-
-
-class FarEnds:
-    """Servers in a loop of their own, since a command has its own loop."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="far-ends")
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
-        self.loop.close()
+from tests.cli.far_ends import FarEnds
 
 
 @pytest.fixture

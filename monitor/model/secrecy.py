@@ -1,0 +1,86 @@
+"""Secrets that this process holds. A stranger's text may tell one back (providers write keys into their errors): it is veiled before it is shown.
+
+What we write ourselves never has a secret in it; this is for what others answer, and a net under the logs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+LEAST = 8
+"""Characters of the shortest part that is taken for a secret: shorter ones are words such as ``rpc`` or ``mainnet``."""
+VEIL = "<secret>"
+_held: set[str] = set()
+
+
+def hold(text: str) -> None:
+    """From now on ``veiled`` hides this text, its words, and if it is an address, what may be secret in that: all but host and port."""
+    for part in _parts(text.strip()):
+        if len(part) >= LEAST:
+            _held.add(part)
+
+
+def hold_settings(model: BaseModel) -> None:
+    """Hold every secret of the settings: values, those in files, and those in the environment. A file that cannot be read holds none."""
+    for value in _secrets(model):
+        hold(value)
+
+
+def veiled(text: str) -> str:
+    """The text without any secret that is held."""
+    # The longest first: what is left of it when a part was replaced would not be found any more.
+    for secret in sorted((s for s in _held if s in text), key=len, reverse=True):
+        text = text.replace(secret, VEIL)
+    return text
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A text and its words; of an address what may be a key in it, so that of a local node, or of a SQLite file, holds nothing."""
+    if "://" not in text:
+        yield text
+        yield from text.split()
+        return
+    try:
+        address = urlsplit(text)
+        found = [
+            address.username or "",
+            address.password or "",
+            *address.path.split("/"),
+            *(value for _, value in parse_qsl(address.query)),
+        ]
+    except ValueError:
+        return
+    if address.netloc:
+        yield from found
+        yield from map(unquote, found)
+
+
+def _secrets(value: Any, name: str = "") -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for field in type(value).model_fields:
+            yield from _secrets(getattr(value, field), field)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets(inner)
+    elif isinstance(value, (tuple, list)):
+        for inner in value:
+            yield from _secrets(inner)
+    elif isinstance(value, Path) and name.endswith("_file") and name not in ("ca_file", "keystore_file"):
+        yield from _lines(value)
+    elif isinstance(value, str) and name in ("env", "password_env"):
+        yield os.environ.get(value, "")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeError):
+        return []
