@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "deliveries": ("deliveries", "app", "Messages owed to receivers: list, and send again what was given up."),
     "silences": ("alerts", "silences", "Mute alerts for a bounded time."),
     "rules": ("rules", "app", "Check and test rule files."),
+    "dashboards": ("dashboards", "app", "Check Grafana's dashboards and put them there."),
     "roles": ("roles", "app", "Compare who holds which role with the approved baseline."),
     "guardian": ("guardian", "app", "Readiness, pausing by hand, and calldata."),
     "db": ("database", "app", "Migrate, check and back up the database."),
