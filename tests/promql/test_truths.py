@@ -108,6 +108,7 @@ K1, K2, U1, U2 = "i=1,s=k", "i=2,s=k", "i=1,s=u", "i=2,s=u"
         ('count_values("v", x{s="k"})', {"v=1": 1, "v=2": 1}, True),
         ('count_values("v", x)', {"v=1": None, "v=2": None}, False),
         ('count_values by (s) ("v", x)', {"s=k,v=1": 1, "s=k,v=2": 1}, False),
+        ('count_values("v", odd > bool 1)', {}, False),
         ("count_over_time(x[2m:12s])", {K1: 10, K2: 10, U1: None, U2: None}, False),
         ("max_over_time((x > 1)[2m:12s])", {K2: 2, U1: None, U2: None}, False),
         ("max_over_time((x > 1)[2m:12s] offset 2m)", {K2: 2, U2: 2}, True),
@@ -125,6 +126,12 @@ def test_each_row_of_the_table(window: FrameWindow, text: str, rows: dict[str, f
     found, whole = told(window, text)
     assert {k: str(v) for k, v in found.items()} == {k: str(None if v is None else float(v)) for k, v in rows.items()}
     assert whole == complete
+
+
+def test_a_series_that_could_have_been_there_unseen_at_one_step_is_unknown_over_all(window: FrameWindow) -> None:
+    """Each step counts by another value; while a scope is blind, any value could be there."""
+    found = evaluate(parse('count_over_time(count_values by (i) ("v", timestamp(y))[4m:12s])'), window, NOW)
+    assert not isinstance(found, Scalar) and len(found) > 10 and not found.known.any() and not found.complete
 
 
 def test_too_many_values_are_refused(window: FrameWindow, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,6 +205,12 @@ def test_where_frames_are_thinned_the_one_that_is_left_speaks_for_its_time(tmp_p
         assert past.thinned_until is not None and stamp(100).timestamp < past.thinned_until
         known = [bool(v.known.any()) for t in times if not isinstance(v := evaluate(expr, past, t), Scalar)]
         assert np.mean(known) > 0.95
+        alone = []
+        for time in times[:60:7]:  # a query of one time alone finds the frame of its five minutes, too
+            with store.read() as unit:
+                found = evaluate(expr, read(unit, FAMILIES, SOURCES, wants(expr, [time], FAMILIES), None), time)
+            alone.append(not isinstance(found, Scalar) and bool(found.known.any()))
+        assert alone == known[:60:7]
         at = stamp(60).timestamp
         same(evaluate(parse("e"), events, at), evaluate(parse("e"), WHOLE, at), "events")
 
