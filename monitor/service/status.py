@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import func, select
@@ -13,8 +14,7 @@ from sqlmodel import col
 
 from monitor.chain import EndpointHealth
 from monitor.model import AlertInstance, Disputed, Failed, Family, Frame, Labels, Moment, Tick, Transition
-from monitor.promql.expr import selectors, spans
-from monitor.rules.files import Rule
+from monitor.promql.expr import Expr, selectors, spans
 from monitor.samples import NAME, FrameWindow, Selector
 from monitor.service.beacon import BeaconWatch
 from monitor.service.charts import evidence
@@ -263,7 +263,7 @@ def _coverage(pipeline: Pipeline, progress: Progress, fired: Mapping[str, tuple[
         yield CoverageView(
             rule=rule.id,
             name=rule.name,
-            protocol=_protocol_of(rule),
+            protocol=_watched(rule.expr)[0],
             zone=rule.label("zone") or "",
             severity=rule.label("severity") or "",
             outcome="waiting" if verdict is None else verdict.outcome,
@@ -272,14 +272,15 @@ def _coverage(pipeline: Pipeline, progress: Progress, fired: Mapping[str, tuple[
             judged_timestamp=None if verdict is None else verdict.at.timestamp,
             fired_at=last,
             fired_times=times,
-            reach=max((seconds for _, seconds in spans(rule.expr)), default=0),
+            reach=_watched(rule.expr)[1],
         )
 
 
-def _protocol_of(rule: Rule) -> str:
-    """The protocol that a rule selects; ourselves when it names none."""
-    named = (m.value for s in selectors(rule.expr) for m in s.selector.matchers if m.name == "protocol" and m.op == "=")
-    return next(named, "stakewarden")
+@lru_cache(maxsize=4096)
+def _watched(expr: Expr) -> tuple[str, int]:
+    """The protocol that a condition selects (ourselves when it names none), and the seconds that it looks back."""
+    named = (m.value for s in selectors(expr) for m in s.selector.matchers if m.name == "protocol" and m.op == "=")
+    return next(named, "stakewarden"), max((seconds for _, seconds in spans(expr)), default=0)
 
 
 def _series(window: FrameWindow, at: Moment) -> Iterable[SeriesView]:
@@ -289,8 +290,9 @@ def _series(window: FrameWindow, at: Moment) -> Iterable[SeriesView]:
 
 def _family(window: FrameWindow, family: Family, at: Moment) -> Iterable[SeriesView]:
     vector = window.instant(Selector(family.name, ()), at.timestamp)
-    for row, value, is_known in zip(vector.labels.rows, vector.values.tolist(), vector.known.tolist(), strict=True):
-        yield SeriesView(family.name, {k: v for k, v in row if k != NAME}, value if is_known else None, family.unit)
+    shown = vector.labels.derive("shown", lambda: [{k: v for k, v in row if k != NAME} for row in vector.labels.rows])
+    for row, value, is_known in zip(shown, vector.values.tolist(), vector.known.tolist(), strict=True):
+        yield SeriesView(family.name, row, value if is_known else None, family.unit)
 
 
 def _collectors(window: FrameWindow, progress: Progress, at: Moment) -> Iterable[CollectorView]:
