@@ -32,12 +32,27 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 """Command to module, name in it, and help for a group: only the module of the command that is called is imported."""
 
+PANELS = {
+    "Watch": ("run", "doctor", "config"),
+    "Respond": ("alerts", "silences", "deliveries", "guardian"),
+    "Write rules": ("rules", "roles", "history", "dashboards"),
+    "Keep": ("db", "replay", "version"),
+    "Practise": ("devnet", "drill"),
+}
+"""How ``--help`` groups the commands, by what one wants to do."""
+BEGIN = "\n\n".join((
+    "Begin here: `stakewarden run` without settings starts an embedded chain and watches it; `stakewarden drill unbacked-mint` in another terminal shows an incident.",
+    "On mainnet: copy settings.example.yaml to settings.yaml, then `stakewarden config check settings.yaml`, `stakewarden doctor`, `stakewarden run`.",
+    "`stakewarden COMMAND --help` tells more; docs/commands.md tells all.",
+))  # fmt: skip
+
 
 def application(only: str | None = None) -> typer.Typer:
     """The command line, or as much of it as the command ``only`` needs: importing everything takes seconds on a busy machine."""
     found = typer.Typer(
         name="stakewarden",
         help="Watches liquid staking on Ethereum, judges by YAML rules, alerts, and can pause.",
+        epilog=BEGIN,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
@@ -48,11 +63,15 @@ def application(only: str | None = None) -> typer.Typer:
         module, attribute, words = COMMANDS[name]
         what: Any = getattr(import_module(f"monitor.cli.{module}"), attribute)
         if isinstance(what, typer.Typer):
-            found.add_typer(what, name=name, help=words)
+            found.add_typer(what, name=name, help=words, rich_help_panel=_panel(name))
         else:
-            found.command(name)(what)
-    found.command("version")(version)
+            found.command(name, rich_help_panel=_panel(name))(what)
+    found.command("version", rich_help_panel=_panel("version"))(version)
     return found
+
+
+def _panel(name: str) -> str:
+    return next((panel for panel, names in PANELS.items() if name in names), "Commands")
 
 
 def _every_command() -> None:
