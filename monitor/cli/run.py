@@ -128,7 +128,7 @@ Stakewarden watches the embedded chain.
   status page   {devnet.web}/            (also /readyz, /healthz, /metrics, /api/status)
   Slack inbox   {devnet.inbox}/       what responders would read
   annotations   {devnet.grafana}/       what Grafana would show on its charts
-  files         {devnet.folder}/
+  files         {devnet.folder}/  (page.token: what to sign in with on the page)
 
 Try in another terminal:
 

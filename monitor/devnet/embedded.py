@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,7 @@ class Embedded:
         _secret(self.folder / "sentinel.key", key_of("sentinel"))
         _secret(self.folder / "guardian_person.key", key_of("guardian_person"))
         _secret(self.folder / "slack.token", TOKEN)
+        _secret(self.folder / "page.token", secrets.token_hex(16))
         _secret(self.folder / "grafana.token", GRAFANA_TOKEN)
         (self.folder / "routes.yaml").write_text(_routes())
         text = yaml.safe_dump(self._settings(web_port, store_url), sort_keys=False)
@@ -174,7 +176,7 @@ class Embedded:
                 "bump_after_seconds": 6,
                 "poll_seconds": 0.5,
             },
-            "web": {"port": web_port},
+            "web": {"port": web_port, "token_file": str(folder / "page.token")},
             "heartbeat": {"url": f"{self.inbox.url}/heartbeat"},
         }
 
