@@ -33,7 +33,8 @@ format: $(VENV)/.dev $(NODE) ## put code in shape
 bench: $(VENV)/.dev $(NODE) ## measure what the documentation claims
 	$(BIN)/python -m benchmarks
 
-prove: $(VENV)/.dev $(NODE) ## kill -9 the service fifty times during drills, on each database: nothing lost, nothing twice
+prove: $(VENV)/.dev $(NODE) ## all drills on one devnet; then kill -9 the service fifty times during drills, on each database: nothing lost, nothing twice
+	$(BIN)/python -m tests.service.drills
 	$(BIN)/python -m tests.service.kill --kills 50 --store sqlite $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.service.kill --kills 50 --store postgresql $(if $(SEED),--seed $(SEED))
 

@@ -14,7 +14,9 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]
 
 
-LONGEST = ("tests/service/test_drills.py", "tests/service/test_kill.py", "tests/service", "tests/cli")
+LONGEST = (
+    "tests/service/test_drills_execution.py", "tests/service/test_drills_consensus.py", "tests/service/test_kill.py", "tests/service", "tests/cli",
+)  # fmt: skip
 """Begun first, in this order, so that several workers end together: each file is played by one worker from its first test to its last."""
 
 

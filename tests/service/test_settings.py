@@ -127,5 +127,7 @@ def test_the_database_url_comes_from_a_file(tmp_path: Path) -> None:
 
 
 def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
-    text = FILE.replace("http://127.0.0.1:1", "https://host/v3/s3cret-word").replace("sqlite:///from-file.sqlite3", "postgresql://u:s3cret-word@h/x")
+    text = FILE.replace("http://127.0.0.1:1", "https://host/v3/s3cret-word").replace(
+        "sqlite:///from-file.sqlite3", "postgresql://u:s3cret-word@h/x"
+    )
     assert "s3cret-word" not in repr(read(tmp_path, text))

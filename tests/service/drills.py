@@ -1,0 +1,105 @@
+"""Drills against one running devnet and one running service. ``python -m tests.service.drills`` plays all of them on one, in order.
+
+The suite plays them in two halves, each on a devnet of its own, so that two workers share the time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from benchmarks.rig import Rig
+from monitor.catalogue import SHIPPED
+from monitor.devnet.drills import DRILLS, rehearse
+from monitor.devnet.drills.consensus import CONSENSUS
+from monitor.service.replay import replay_journal
+from monitor.store import Store
+
+OF_CONSENSUS = tuple(drill.name for drill in CONSENSUS)
+OF_EXECUTION = tuple(name for name in DRILLS if name not in OF_CONSENSUS)
+
+
+def play(rig: Rig, name: str) -> None:
+    """Play a drill: exactly what it says must come of it."""
+    outcome = rehearse(DRILLS[name], rig.ground, lambda _: None)
+    assert not outcome.problems, outcome.as_text() + "\n" + rig.last_lines()
+    assert {n for names in outcome.alerts for n in names.split(" and ")} == set(DRILLS[name].alerts)
+
+
+FAMILIES = {family.name for family in SHIPPED}
+QUIET = {
+    # What is there only while something is wrong, or only after days.
+    "queue_coverage_ratio", "queue_oldest_request_timestamp_seconds", "accounting_apr_7d_ratio",
+}  # fmt: skip
+
+
+def ask_every_panel(web: str) -> tuple[int, set[str]]:
+    """Ask the query API what every panel of the dashboards would: how many were asked, and the metrics of those that show nothing."""
+    asked, empty = 0, set[str]()
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        for path in sorted((Path(__file__).parents[2] / "dashboards").glob("*.json")):
+            for target in (t for p in json.loads(path.read_text("utf-8"))["panels"] for t in p.get("targets", ())):
+                expr = target["expr"].replace("$protocol", ".*")
+                answer = client.post(f"{web}/prom/api/v1/query", data={"query": expr})
+                assert answer.status_code == 200, f"{path.name}: {expr}: {answer.text}"
+                asked += 1
+                if not answer.json()["data"]["result"]:
+                    empty |= {name for name in re.findall(r"[a-z_0-9]{6,}", expr) if name in FAMILIES}
+    return asked, empty
+
+
+def check_ends(rig: Rig, drills: int) -> None:
+    """Nothing was said twice or refused, every panel shows something, and the whole journal judges the same again. Ends the service."""
+    incidents = [i for i in rig.ground.status()["incidents"] if i["messages"]]
+    told = [m["metadata"]["event_payload"]["incident_id"] for m in rig.ground.messages()]
+    assert sorted(told) == sorted(i["id"] for i in incidents)
+    assert rig.ground.rejected() == []
+    annotations = rig.ground.annotations()
+    assert sorted(t for a in annotations for t in a["tags"] if t.startswith("incident:")) == sorted(
+        f"incident:{i['id']}" for i in incidents
+    )
+    assert all(a["timeEnd"] >= a["time"] for a in annotations)
+    pauses = [p["id"] for p in rig.ground.status()["pauses"] if p["state"] == "verified"]
+    assert sorted(t for a in annotations for t in a["tags"] if t.startswith("pause:") and t.endswith("verified")) == sorted(
+        f"pause:{identity}.verified" for identity in pauses
+    )
+    assert [a["text"].splitlines()[0][:10] for a in annotations if "reload" in a["tags"]] == ["Began with"]
+    assert rig.ground.rejected_annotations() == []
+    shown, empty = ask_every_panel(rig.devnet.web)
+    assert shown > 80 and not empty - QUIET, empty
+    rig.stop_service()
+    with Store.open(rig.url) as store:
+        assert store.check() == []
+        with store.read() as unit:
+            first, again = replay_journal(unit), replay_journal(unit)
+    assert first.differences == []
+    assert first.transitions > 2 * drills
+    assert first.digest == again.digest
+
+
+def main() -> int:
+    """All drills together; 0 when all came out as they should."""
+    wrong = 0
+    with Rig() as rig:
+        for name in DRILLS:
+            begun = time.monotonic()
+            try:
+                play(rig, name)
+            except Exception as problem:
+                wrong += 1
+                print(f"{name}: {problem}", flush=True)
+            else:
+                print(f"{name}: as expected, {time.monotonic() - begun:.0f} s", flush=True)
+        if not wrong:
+            check_ends(rig, len(DRILLS))
+    print("the journal judges the same again" if not wrong else f"{wrong} drills were not as expected")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
