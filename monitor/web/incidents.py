@@ -22,7 +22,7 @@ SILENCED_BY = (
     "alertname", "protocol", "contract", "role", "venue", "operator", "oracle", "target", "collector", "endpoint", "node",
 )  # fmt: skip
 """Labels of an incident's first alert that the form for a silence begins with."""
-NOT_EVIDENCE = ("alertname", "severity", "zone", "owner", "protocol")
+NOT_EVIDENCE = ("alertname", "severity", "zone", "owner", "protocol", "seq")
 
 
 def sections(view: StatusView, viewer: Viewer) -> str:
@@ -54,7 +54,7 @@ def _head(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], wors
     where = " &middot; ".join(escape(w) for w in words if w)
     over = pill("good", str(incident.get("outcome") or "over")) if incident.get("closed_at") is not None else ""
     who = incident.get("acknowledged_by")
-    taken = pill("good", f"taken by {who}") if who else "" if over else pill("bad" if worst == "page" else "warn", "nobody has taken it")
+    taken = pill("good", f"taken by {who}") if who else "" if over else pill("bad" if worst == "page" else "warn", "not taken")
     return f"<div class=top>{pill(KINDS.get(worst, ''), worst or 'alert')}{over}<span>{where}</span><span class=grow></span>{taken}</div>"
 
 

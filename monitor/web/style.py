@@ -32,11 +32,11 @@ max-width:100%;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom}
 .inc{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--dim);border-radius:10px;padding:.85rem 1rem;margin:.7rem 0}
 .inc.page{border-left-color:var(--bad)}.inc.ticket{border-left-color:var(--warn)}.inc.info{border-left-color:var(--info)}
 .top{display:flex;gap:.5rem;flex-wrap:wrap;align-items:center;font-size:.88rem;color:var(--dim)}.top .grow{flex:1}
-.say{font-size:1.06rem;font-weight:600;line-height:1.38;margin:.4rem 0 .15rem}.inc h4{margin:0;font-size:.95rem}
+.say{font-size:1.06rem;font-weight:600;line-height:1.38;margin:.55rem 0 .15rem}.inc h4{margin:0;font-size:.95rem}
 .alert{border-top:1px solid var(--line);margin-top:.7rem;padding-top:.6rem}.top+.alert{border-top:0;margin-top:.2rem;padding-top:0}
 .facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.12rem .9rem;margin:.45rem 0;font-size:.92rem}
 .facts dt{color:var(--dim)}.facts dd{margin:0;font-variant-numeric:tabular-nums}
-.chips{display:flex;flex-wrap:wrap;gap:.3rem;margin:.35rem 0}
+.chips{display:flex;flex-wrap:wrap;gap:.3rem;margin:.35rem 0 .55rem}.chips:empty{display:none}
 .chip{background:var(--soft);border-radius:6px;padding:.05rem .45rem;font:12.5px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .chip i{font-style:normal;color:var(--dim)}
 .way{display:flex;flex-wrap:wrap;margin:.6rem 0 .2rem;font-size:.86rem;font-variant-numeric:tabular-nums;list-style:none;padding:0;gap:.15rem 0}

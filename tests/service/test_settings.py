@@ -131,3 +131,22 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path: Path) -> None:
         "sqlite:///from-file.sqlite3", "postgresql://u:s3cret-word@h/x"
     )
     assert "s3cret-word" not in repr(read(tmp_path, text))
+
+
+def test_the_pages_token_comes_from_the_file_or_a_file_of_its_own_and_is_not_short(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    text = FILE.replace("port: 9000", f"port: 9000\n  token_file: {secret}")
+    with pytest.raises(BadSettings, match=r"web.token_file: .*cannot be read \(FileNotFoundError\): check path and mode"):
+        read(tmp_path, text).web.secret()
+    secret.write_text("hunter2\n")
+    with pytest.raises(BadSettings, match=r"less than 16 characters") as short:
+        read(tmp_path, text).web.secret()
+    assert "hunter2" not in str(short.value)
+    secret.write_text("hunter2hunter2hunter2\n")
+    assert read(tmp_path, text).web.secret() == "hunter2hunter2hunter2"
+    assert read(tmp_path, FILE).web.secret() is None
+    assert any(
+        "less than 16 characters" in p and "hunter2" not in p for p in problems(tmp_path, FILE.replace("port: 9000", "token: hunter2"))
+    )
+    both = problems(tmp_path, FILE.replace("port: 9000", f"token: hunter2hunter2hunter2\n  token_file: {secret}"))
+    assert any("give either token or token_file" in p for p in both)

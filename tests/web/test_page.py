@@ -186,7 +186,7 @@ def test_an_incident_tells_evidence_latency_and_who_has_it() -> None:
     assert latency(one) == "block 22:12:56 → seen +400 ms → judged +200 ms → sent +600 ms → acknowledged +2 min".replace(
         "2 min", latency(one).rpartition("+")[2]
     )
-    assert "nobody has taken it" in Seen(render(NIGHT)).text
+    assert "not taken" in Seen(render(NIGHT)).text
 
 
 def test_what_can_be_done_depends_on_who_looks() -> None:
