@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 def fall_back(unit: Unit, routes: Routes, now: float, drawing: Collection[str] = ()) -> int:
     """Owe a message to the next receiver of each incident that waited too long. Returns the number of messages newly owed.
 
-    ``drawing``: receivers that tell nobody. An incident that somebody has acknowledged is known, and left alone.
+    ``drawing``: receivers that tell nobody. An incident that somebody has acknowledged is known, and left alone; so is a silenced alert.
     """
     if not any(route.fallback for route in routes.all):
         return 0
@@ -67,12 +67,14 @@ def _untold(rows: Sequence[Row], drawing: Collection[str]) -> float | None:
     """When the first message with an alert that nobody has taken notice of was owed; None when all is told."""
     taken = [r for r in rows if r["state"] == "sent" and r["receiver"] not in drawing]
     known = _named(taken[-1]) if taken else frozenset()
+    known |= _named(rows[-1], silenced=True)  # a person knows of it
     reached = taken[-1]["revision"] if taken else 0
     return min((r["owed_at"] for r in rows if r["revision"] > reached and _named(r) - known), default=None)
 
 
-def _named(row: Row) -> frozenset[str]:
-    return frozenset(alert["episode"] for alert in json.loads(row["body"])["alerts"])
+def _named(row: Row, silenced: bool = False) -> frozenset[str]:
+    alerts = json.loads(row["body"])["alerts"]
+    return frozenset(alert["episode"] for alert in alerts if alert["silenced"] or not silenced)
 
 
 def _messages(latest: Row, incident: Row, receiver: str, why: str, now: float) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from monitor.alerts import BadRoutes, deliveries
 from monitor.alerts.desk import DELIVERIES, INCIDENTS
 from monitor.alerts.outbox import Clock, Outbox, Patience
 from monitor.alerts.routes import parse_routes
-from monitor.model import Acknowledge
+from monitor.model import Acknowledge, Silence
 from monitor.receivers.webhook import WebhookReceiver, WebhookSettings
 from tests.alerts.making import Desk, Unit, block, ends, engine_at, fires
 from tests.receivers.far_end import FarEnd
@@ -137,6 +137,18 @@ def test_an_acknowledged_incident_is_known(desk: Desk) -> None:
         desk.book.acknowledge(Unit(conn), Acknowledge(incident, "a person", T0 + 10))
     desk.tick(T0 + 1000)
     assert told(desk, "pager") == []
+
+
+def test_a_silenced_alert_is_known(desk: Desk) -> None:
+    desk.admit(block(1), fires("A/1", block(1)), fires("A/2", block(1)))
+    with desk.engine.begin() as conn:
+        desk.book.silence(Unit(conn), Silence("s", ('instance="1"',), "a person", T0 + 10, T0 + 9000, "seen"))
+    desk.tick(T0 + 11)
+    desk.tick(T0 + 125)
+    assert told(desk, "pager") == ["open", "note"], "the other one is not"
+    desk.admit(block(2), fires("B/1", block(2)), now=T0 + 200)
+    desk.tick(T0 + 1000)
+    assert "B/1 is broken" not in [d["body"]["title"] for d in desk.owed() if d["receiver"] == "pager"]
 
 
 def test_each_route_has_its_own_next_channels(desk: Desk) -> None:
