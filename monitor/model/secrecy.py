@@ -6,6 +6,7 @@ What we write ourselves never has a secret in it; this is for what others answer
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def _parts(text: str) -> Iterator[str]:
     except ValueError:
         return
     if address.netloc:
+        # As HTTP sends name and password (RFC 7617): that is what a far end has seen of them.
+        yield b64encode(f"{unquote(address.username or '')}:{unquote(address.password or '')}".encode()).decode()
         yield from found
         yield from map(unquote, found)
 

@@ -16,6 +16,7 @@ import time
 import traceback
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Plant:
         body = plain(folder)
         body["network"]["execution"] = self._nodes("network.execution[]", ws=True)
         body["network"]["beacon"] = self._nodes("network.beacon[]")
+        body["network"] |= {"request_seconds": 1, "beacon_request_seconds": 1}
         body["receivers"] = [r for kind, model in RECEIVER_KINDS.items() for r in self._receivers(kind, model)]
         body["rules"]["routes"] = str(self._file("routes.yaml", yaml.safe_dump(self._routes(body["receivers"]))))
         body["heartbeat"] = {"url": self._url("heartbeat.url"), "every_seconds": 0.5}
@@ -134,7 +136,8 @@ class Plant:
 
     def leaks(self, text: str) -> list[str]:
         """Where a secret shows: the surroundings of each."""
-        words = [CANARY, *self.planted.values()]
+        sent = [b64encode(f"user:{v}".encode()).decode()[:24] for v in self.planted.values()]  # as a name and password go over the wire
+        words = [CANARY, *self.planted.values(), *sent]
         return [text[max(0, m.start() - 120) : m.end() + 20] for w in words for m in re.finditer(re.escape(w), text)]
 
 

@@ -31,7 +31,14 @@ def test_a_key_is_veiled_wherever_it_stands(key: str, before: str, after: str) -
 
 @pytest.mark.parametrize(
     "told",
-    ["/v3/0123456789abcdef/x", "project 0123456789abcdef is over its quota", "Basic hunter2hunter2", "key=%22qwertzuiop", "qwertzuiop"],
+    [
+        "/v3/0123456789abcdef/x",
+        "project 0123456789abcdef is over its quota",
+        "Basic hunter2hunter2",
+        "key=%22qwertzuiop",
+        "qwertzuiop",
+        "Basic YW5uOmh1bnRlcjJodW50ZXIy",
+    ],
 )
 def test_each_part_of_an_address_that_may_be_a_key(told: str) -> None:
     hold("https://ann:hunter2hunter2@rpc.example:8545/v3/0123456789abcdef?key=qwertzuiop")
