@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from monitor.alerts.body import latency_line
 from monitor.web.document import Viewer, pill, table, token
-from monitor.web.view import AlertView, StatusView
+from monitor.web.view import AlertView, SilenceView, StatusView
 from monitor.web.words import clock, labels, length, limit, number, prose, said, utc
 
 SEVERITIES = ("page", "ticket", "info")
@@ -33,7 +33,7 @@ def sections(view: StatusView, viewer: Viewer) -> str:
     cards = "".join(card(i, live, viewer) for i in opened)
     quiet = "<div class='note good'><p class=good>No incident is open.</p></div>" if view.block is not None else ""
     named = {str(a.get("episode")) for i in opened for a in i.get("alerts", ())}
-    return f"<h2>Incidents <small>{count}</small></h2>{cards or quiet}{_untold([a for a in view.alerts if a.episode not in named])}"
+    return f"<h2>Incidents <small>{count}</small></h2>{cards or quiet}{_untold([a for a in view.alerts if a.episode not in named], view.silences)}"
 
 
 def card(incident: Mapping[str, Any], live: Mapping[str, AlertView], viewer: Viewer, shown: int | None = SHOWN) -> str:
@@ -175,12 +175,12 @@ def note_form(incident: Mapping[str, Any], viewer: Viewer) -> str:
     )
 
 
-def _untold(alerts: Sequence[AlertView]) -> str:
+def _untold(alerts: Sequence[AlertView], silences: Sequence[SilenceView]) -> str:
     if not alerts:
         return ""
     rows = []
     for a in sorted(alerts, key=lambda a: (a.state != "firing", a.severity != "page", a.since_timestamp)):
-        why = f"{a.muted[0]} by {a.muted[1]}" if a.muted else "" if a.state == "pending" else "waits for its group"
+        why = _muted(a.muted, silences) if a.muted else "its condition must hold longer" if a.state == "pending" else "waits for its group"
         since = f"block {a.since_block:,}" if a.since_block is not None else utc(a.since_timestamp)
         unknown = f" {pill('warn', f'not known since block {a.unknown_since:,}')}" if a.unknown_since is not None else ""
         value = escape(said(a.value, a.unit)) + (f"<br><small>alert {escape(_limit(a))}</small>" if a.threshold else "")
@@ -194,6 +194,15 @@ def _untold(alerts: Sequence[AlertView]) -> str:
             ]
         )
     return f"<h2>Not told <small>what is pending, silenced or inhibited</small></h2><div class=box>{table(('state', 'alert', 'since', 'value', 'why'), rows)}</div>"
+
+
+def _muted(by: tuple[str, str], silences: Sequence[SilenceView]) -> str:
+    """Who or what keeps it from being told."""
+    kind, name = by
+    if kind != "silence":
+        return f"{name} says it already"
+    found = next((s for s in silences if s.id == name), None)
+    return "silenced" if found is None else f"silenced by {found.who} until {clock(found.until)}: {found.why}"
 
 
 def _limit(alert: AlertView) -> str:

@@ -29,7 +29,7 @@ class AlertView:
     threshold: str = ""
     """What the value is compared with, in the rule's words: ``< -0.01``; empty where the rule is no plain comparison."""
     muted: tuple[str, str] | None = None
-    """Why nobody is told: ``silenced`` or ``inhibited``, and by what."""
+    """Why nobody is told: ``silence`` and its id, or ``inhibition`` and the alert that says it already."""
 
 
 @dataclass(frozen=True, slots=True)

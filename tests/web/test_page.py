@@ -264,3 +264,12 @@ def test_times_for_people() -> None:
 )  # fmt: skip
 def test_amounts_for_people(value: float | None, unit: str, shown: str) -> None:
     assert " ".join(amount(value, unit)).strip() == shown
+
+
+def test_what_is_not_told_says_why() -> None:
+    first, second = NIGHT.alerts
+    silenced = replace(first, episode="e1", muted=("silence", "5111"))
+    inhibited = replace(first, episode="e2", muted=("inhibition", "LidoPegBroken"))
+    text = Seen(render(replace(NIGHT, alerts=(silenced, inhibited, second), incidents=()))).text
+    assert "silenced by ann until 00:13:20 UTC: announced works" in text
+    assert "LidoPegBroken says it already" in text and "its condition must hold longer" in text
