@@ -33,12 +33,13 @@ def fall_back(unit: Unit, routes: Routes, now: float, drawing: Collection[str] =
     if not any(route.fallback for route in routes.all):
         return 0
     waits = _D.state.in_((*UNSETTLED, "dead")), _D.receiver.in_(sorted(routes.receivers)), _D.kind.in_(ACCOUNTS)
-    found = select(_D.incident).where(*waits, _D.owed_at > now - STALE_SECONDS).distinct().order_by(_D.incident)
+    waiting = select(_D.incident).where(*waits, _D.owed_at > now - STALE_SECONDS)
+    unknown = select(INCIDENTS).where(INCIDENTS.c.id.in_(waiting), INCIDENTS.c.acknowledged_by.is_(None)).order_by(INCIDENTS.c.id)
     owed: list[dict[str, Any]] = []
-    for key in [row[0] for row in unit.conn.execute(found)]:
-        incident = unit.conn.execute(select(INCIDENTS).where(INCIDENTS.c.id == key)).mappings().first()
-        if incident is not None and incident["acknowledged_by"] is None:
-            owed += _next(unit, dict(incident), routes.by_key(incident["route"]) or routes.root, now, drawing)
+    for incident in unit.conn.execute(unknown).mappings().all():
+        route = routes.by_key(incident["route"]) or routes.root
+        if now >= incident["opened_at"] + route.fallback_after:
+            owed += _next(unit, dict(incident), route, now, drawing)
     if owed:
         unit.conn.execute(insert(DELIVERIES), owed)
     return len(owed)
