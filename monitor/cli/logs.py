@@ -13,9 +13,15 @@ import structlog
 from monitor.model.secrecy import veiled
 
 
+_OURS = ("event", "level", "timestamp")
+"""What this program alone writes: names of events must stay what they are."""
+
+
 def _veil(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A net under all that is written: no secret of the settings is in a line, whoever said it."""
     for key, value in event.items():
+        if key in _OURS:
+            continue
         if isinstance(value, str):
             event[key] = veiled(value)
         elif value is not None and not isinstance(value, (bool, int, float)) and key != "exc_info" and (text := str(value)) != veiled(text):

@@ -52,7 +52,7 @@ def _parts(text: str) -> Iterator[str]:
         found = [
             address.username or "",
             address.password or "",
-            *address.path.split("/"),
+            *(part for part in address.path.split("/") if not _is_word(part)),
             *(value for _, value in parse_qsl(address.query)),
         ]
     except ValueError:
@@ -62,6 +62,11 @@ def _parts(text: str) -> Iterator[str]:
         yield b64encode(f"{unquote(address.username or '')}:{unquote(address.password or '')}".encode()).decode()
         yield from found
         yield from map(unquote, found)
+
+
+def _is_word(part: str) -> bool:
+    """A part of a path that is a word (``heartbeat``) and no key: keys have digits or capitals, and are long."""
+    return len(part) < 16 and part.isascii() and part.replace("-", "").replace("_", "").isalpha() and part.islower()
 
 
 def _secrets(value: Any, name: str = "") -> Iterator[str]:

@@ -88,3 +88,9 @@ def test_all_of_the_settings_is_held_values_files_and_environment(tmp_path: Path
     for secret in ("zeroth-secret", "first-secret", "second-secret", "third-secret", "fourth-secret"):
         assert veiled(f"it said {secret}!") == f"it said {VEIL}!"
     assert veiled("no secret at all") == "no secret at all"
+
+
+def test_an_ordinary_word_in_a_path_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrecy, "_held", set())
+    secrecy.hold("https://example.org/heartbeat/prom-api/4f9aK2mQx81Z")
+    assert secrecy.veiled("heartbeat.withheld by prom-api: 4f9aK2mQx81Z") == "heartbeat.withheld by prom-api: <secret>"
