@@ -16,7 +16,7 @@ _SHORT = (
     "until", "judged", "fired here", "severity",
 )  # fmt: skip
 
-_PLAIN = ("state", "alert", "what", "risk", "severity", "matchers")
+_PLAIN = ("state", "alert", "what", "risk", "severity", "matchers", "end")
 """Columns whose cells say on a phone what they are, without the column's name."""
 
 

@@ -46,7 +46,7 @@ def amount(value: float | None, unit: str) -> tuple[str, str]:
     if value is None or not math.isfinite(value):
         return number(value), "" if value is None or unit in _PLAIN else unit
     if unit == "ratio":
-        return (tiny(value), "") if 0 < abs(value) < 5e-7 else (_percent(value), "%")
+        return (tiny(value), "") if 0 < abs(value) < 5e-9 else (_percent(value), "%")
     if unit == "seconds":
         return length(value), ""
     if unit == "timestamp":
@@ -96,7 +96,9 @@ def labels(pairs: Mapping[str, str], without: tuple[str, ...] = ("alertname",)) 
 
 def _percent(value: float) -> str:
     per_cent = value * 100
-    return f"{per_cent:,.{4 if abs(per_cent) < 0.01 else 2}f}".removesuffix(".00") if per_cent else "0"
+    if 0 < abs(per_cent) < 1e-2:
+        return f"{per_cent:.{4 if abs(per_cent) >= 1e-4 else 7}f}".rstrip("0")
+    return f"{per_cent:,.2f}".removesuffix(".00") if per_cent else "0"
 
 
 def tiny(value: float) -> str:

@@ -257,7 +257,7 @@ def test_times_for_people() -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [
-        (None, "ratio", "unknown"), (0.0, "ratio", "0 %"), (0.005, "ratio", "0.50 %"), (-0.0312, "ratio", "-3.12 %"), (1e-9, "ratio", "1e-9"), (0.9993, "ratio", "99.93 %"),
+        (None, "ratio", "unknown"), (0.0, "ratio", "0 %"), (0.005, "ratio", "0.50 %"), (-0.0312, "ratio", "-3.12 %"), (1e-9, "ratio", "1e-9"), (0.9993, "ratio", "99.93 %"), (1.81e-7, "ratio", "0.0000181 %"), (-9.3e-7, "ratio", "-0.000093 %"), (4.7e-5, "ratio", "0.0047 %"),
         (1.000187, "", "1.000187"), (1.0, "", "1"), (2.5, "ratio", "250 %"), (5400.0, "seconds", "1 h 30 min"), (86400.0 * 7, "seconds", "7 d"), (0.0, "seconds", "0 s"),
         (123456.789, "ether", "123.46 k ether"), (1e-9, "ether", "1e-9 ether"), (1.0, "bool", "1"), (float("nan"), "ratio", "nan ratio"),
     ],
