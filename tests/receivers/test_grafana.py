@@ -33,7 +33,7 @@ async def fake() -> AsyncIterator[FakeGrafana]:
 
 
 def settings(url: str, **more: Any) -> GrafanaSettings:
-    own = {"kind": "grafana", "token": TOKEN, "url": url, "timeout_seconds": 0.4, "settle_seconds": 0}
+    own = {"kind": "grafana", "token": TOKEN, "url": url, "timeout_seconds": 5, "settle_seconds": 0}
     return GrafanaSettings(**(own | more))
 
 
@@ -146,8 +146,8 @@ async def test_own_tags_and_the_organisation_and_a_sub_path(owed: dict[str, Deli
         ({"kind": "garbage", "accepted": True}, Unsure, "JSONDecodeError"),
         ({"kind": "drop"}, Unsure, "ConnectionError"),
         ({"kind": "drop", "accepted": True}, Unsure, "ConnectionError"),
-        ({"kind": "hang", "seconds": 1}, Unsure, "POST /annotations"),
-        ({"kind": "hang", "seconds": 1, "accepted": True}, Unsure, "POST /annotations"),
+        ({"kind": "hang", "seconds": 2}, Unsure, "POST /annotations"),
+        ({"kind": "hang", "seconds": 2, "accepted": True}, Unsure, "POST /annotations"),
         ({"kind": "error", "error": "401"}, Refused, "make a new token"),
         ({"kind": "error", "error": "403"}, Refused, "the role Editor"),
         ({"kind": "error", "error": "404"}, Refused, "Grafana's own address"),
@@ -160,6 +160,8 @@ async def test_own_tags_and_the_organisation_and_a_sub_path(owed: dict[str, Deli
 async def test_each_failure_has_its_meaning(
     fake: FakeGrafana, grafana: GrafanaReceiver, owed: dict[str, Delivery], fault: dict[str, Any], error: type[Exception], says: str
 ) -> None:
+    if fault["kind"] == "hang":
+        grafana = GrafanaReceiver(settings(fake.url, timeout_seconds=0.8))
     fake.fail(operation="postAnnotation", **fault)
     with pytest.raises(error, match=says) as caught:
         await grafana.deliver(owed["open"])
@@ -194,8 +196,9 @@ async def test_grafanas_own_failure_after_it_has_accepted_is_settled_by_one_look
 
 
 async def test_a_look_that_fails_before_anything_is_put_there_leaves_it_certainly_unsent(
-    fake: FakeGrafana, grafana: GrafanaReceiver, owed: dict[str, Delivery]
+    fake: FakeGrafana, owed: dict[str, Delivery]
 ) -> None:
+    grafana = GrafanaReceiver(settings(fake.url, timeout_seconds=0.5))
     for kind in ("drop", "hang", "garbage", "html", "server_error"):
         fake.fail(kind, "getAnnotations", seconds=1)  # type: ignore[arg-type]
         with pytest.raises(Unavailable):
@@ -234,7 +237,7 @@ async def test_the_outbox_brings_everything_through_a_grafana_that_misbehaves(fa
             with desk.engine.begin() as conn:
                 return work(Unit(conn))
 
-    grafana = GrafanaReceiver(settings(fake.url, name="slack"))  # by the name that the made-up routes know
+    grafana = GrafanaReceiver(settings(fake.url, name="slack", timeout_seconds=0.4))  # by the name that the made-up routes know
     outbox = Outbox([grafana], Run(), patience=Patience(first=0.01, most=0.02, refused=0.02, idle=0.05))
     kinds = ["drop", "server_error", "garbage", "html", "hang"]
     for number, kind in enumerate(kinds, 1):

@@ -87,7 +87,7 @@ async def test_killed_at_random_moments_each_incident_is_one_annotation(tmp_path
             fake.faults.clear()
             await store.run(lambda unit: book.tick(unit, time.time()))
             with Victim(url, fake.url):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(40):
                     while {"owed", "sending", "unsure"} & set(await states(store)):  # noqa: ASYNC110 (asks a database)
                         await asyncio.sleep(0.05)
             assert in_flight, "no kill hit an attempt: the test proves nothing"

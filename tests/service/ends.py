@@ -196,12 +196,13 @@ def _message(message: Mapping[str, Any], incident: Mapping[str, Any], own: list[
 
 
 def _episodes(database: Database) -> Iterator[str]:
-    """Whatever fired has an episode, and each episode was told (none of these is muted)."""
+    """Whatever fired has an episode, and each episode was told that no other alert said already."""
     query = "SELECT DISTINCT t.episode, t.rule FROM transition t LEFT JOIN alert_episode e ON e.episode = t.episode "
     for row in database.rows(query + "WHERE t.new = 'firing' AND e.episode IS NULL"):
         yield f"{row['rule']} fired and has no episode ({row['episode'][:8]})"
     query = (
-        "SELECT e.episode, e.rule FROM alert_episode e WHERE NOT EXISTS (SELECT 1 FROM incident_episode m WHERE m.episode = e.episode AND "
+        "SELECT e.episode, e.rule FROM alert_episode e WHERE e.muted IS NULL AND NOT EXISTS "
+        "(SELECT 1 FROM incident_episode m WHERE m.episode = e.episode AND "
     )
     for row in database.rows(query + "m.announced AND m.life = e.life)"):
         yield f"the episode {row['episode'][:8]} of {row['rule']} was never told"
