@@ -55,7 +55,7 @@ class Alertmanager:
         async with httpx.AsyncClient(trust_env=False) as client:
             (await client.delete(f"{self.url}/api/v2/silence/{silence}")).raise_for_status()
 
-    async def until_told(self, *expected: tuple[str, str], seconds: float = 8.0) -> None:
+    async def until_told(self, *expected: tuple[str, str], seconds: float = 20.0) -> None:
         """Wait until it told all of these, in whatever order."""
         async with asyncio.timeout(seconds):
             while not set(expected) <= set(self.told):  # noqa: ASYNC110 (what another process tells raises no event here)

@@ -49,7 +49,7 @@ def receiver_of(desk: Desk, *urls: str, **more: Any) -> AlertmanagerReceiver:
 
     now = more.pop("now", time.time)
     judged_at = more.pop("judged_at", lambda: None)
-    own: dict[str, Any] = {"kind": "alertmanager", "name": "slack", "urls": urls, "resend_seconds": 0.3, "timeout_seconds": 2}
+    own: dict[str, Any] = {"kind": "alertmanager", "name": "slack", "urls": urls, "resend_seconds": 60, "timeout_seconds": 10}
     return AlertmanagerReceiver(AlertmanagerSettings(**(own | more)), 1, look, judged_at, now)
 
 
@@ -87,7 +87,7 @@ async def test_an_incident_is_told_by_alertmanager_and_its_end_too(am: Alertmana
     }
     assert first["annotations"]["summary"] == "A/x is broken"
     assert first["annotations"]["stakewarden_since_block"] == "1"
-    assert time.time() < _unix(first["endsAt"]) < time.time() + 1.3
+    assert time.time() + 180 < _unix(first["endsAt"]) <= time.time() + 240
     assert _unix(first["startsAt"]) == block(1).timestamp
     desk.admit(block(2), ends("A/x", block(2)), ends("B", block(2)), now=time.time())
     assert set(await deliver(desk, receiver)) == {"sent"}
@@ -96,12 +96,12 @@ async def test_an_incident_is_told_by_alertmanager_and_its_end_too(am: Alertmana
 
 
 async def test_what_fires_is_told_again_before_alertmanager_forgets_it(am: Alertmanager, desk: Desk) -> None:
-    """Without the resends the alert would end by itself after 1.2 seconds; when they stop, it does."""
-    receiver = receiver_of(desk, am.url)
+    """Without the resends the alert would end by itself after two seconds; when they stop, it does."""
+    receiver = receiver_of(desk, am.url, resend_seconds=0.5)
     desk.admit(block(1), fires("A", block(1)), now=time.time())
     await deliver(desk, receiver)
     work = asyncio.create_task(receiver.work())
-    await asyncio.sleep(1.7)
+    await asyncio.sleep(2.6)
     assert am.told == [("firing", "A")], "resends neither end it nor tell it again"
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -199,7 +199,7 @@ async def test_heartbeat_and_canary_are_alerts_of_their_own(am: Alertmanager, de
     assert await receiver.resend() == 1
     await receiver.deliver(canary())
     await am.until_told(("firing", "StakewardenHeartbeat"), ("firing", "StakewardenCanary"))
-    stopped = receiver_of(desk, am.url, heartbeat=True, judged_at=lambda: time.time() - 2)
+    stopped = receiver_of(desk, am.url, heartbeat=True, judged_at=lambda: time.time() - 300)
     assert await stopped.resend() == 0
 
 
@@ -266,7 +266,7 @@ async def test_work_outlives_every_failure(desk: Desk) -> None:
         receiver = receiver_of(desk, far.url, resend_seconds=0.1)
         desk.admit(block(1), fires("A", block(1)), now=time.time())
         work = asyncio.create_task(receiver.work())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(far.requests) < 5:  # noqa: ASYNC110 (its requests raise no event)
                 await asyncio.sleep(0.01)
         assert not work.done()
