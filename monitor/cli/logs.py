@@ -12,7 +12,6 @@ import structlog
 
 from monitor.model.secrecy import veiled
 
-
 _OURS = ("event", "level", "timestamp")
 """What this program alone writes: names of events must stay what they are."""
 

@@ -27,6 +27,7 @@ class Watcher:
         self.script, self.nodes = script, nodes
         quick = {
             "block_seconds": 0.3,
+            "slot_seconds": 1,
             "beacon_request_seconds": 0.4,
             "beacon_state_seconds": 3.0,
             "wall_clock": False,

@@ -161,8 +161,8 @@ async def test_one_node_that_cannot_serve_it_stops_nothing(ready: Ready, how: st
         assert (await ask(watcher)).columns.slot == 23, name
         if how == "majority":
             assert time.monotonic() - started < 1.4, f"{name} was waited for"
-        await watcher.until(lambda kind=kind, before=before: watcher.health("one").errors.get(kind, 0) == before + 1)  # type: ignore[misc]
-        assert words in watcher.health("one").note, name
+        await watcher.until(lambda words=words: words in watcher.health("one").note)  # type: ignore[misc]
+        assert watcher.health("one").errors.get(kind, 0) > before, name
         first.fault.clear()
     assert len(watcher.heads) >= 1
 

@@ -104,9 +104,10 @@ class NodeFeed:
         polled: Callable[[Stated], None],
     ) -> None:
         self._node, self._verify, self._hinted, self._polled = node, verify, hinted, polled
-        self._block = node.network.block_seconds
-        self._patience = 2 * self._block + min(1.0, self._block)
-        self._longest = min(30.0, max(1.0, 2.5 * self._block))
+        # Where several execution blocks fall into a slot, as on the embedded chain, the slot is what a node has news of.
+        self._pace = max(node.network.block_seconds, node.network.slot_seconds / 4)
+        self._patience = 2 * max(node.network.block_seconds, node.network.slot_seconds) + min(1.0, self._pace)
+        self._longest = min(30.0, max(1.0, 2.5 * self._pace))
         self._spoke_at = 0.0
         self._hint: Hash | None = None
         self._first: Hash | None = None
@@ -129,7 +130,7 @@ class NodeFeed:
             await self.poll_once()
             live = self._node.subscribed and time.monotonic() - self._spoke_at < self._patience
             try:
-                async with asyncio.timeout(max(self._block if live else self._block / 2, 0.25)):
+                async with asyncio.timeout(max(self._pace if live else self._pace / 2, 0.25)):
                     await self._again.wait()
             except TimeoutError:
                 continue
