@@ -16,7 +16,7 @@ run: $(VENV)/.runtime $(NODE) ## start Stakewarden; without settings, on the emb
 test: $(VENV)/.dev $(NODE) ## all tests
 	@$(BIN)/python -m tests.needs
 	cd contracts && node_modules/.bin/forge test
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev $(NODE) ## lint, format, types, import order, Solidity format
 	$(BIN)/ruff check monitor tests benchmarks
