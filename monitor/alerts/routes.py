@@ -7,6 +7,7 @@ that its target matchers match while another alert, which its source matchers ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from monitor.rules.document import Document, is_null, read, read_text
 from monitor.rules.problems import Problem, Span, in_order
 
 MAX_DEPTH = 20
+FILE_KEYS = ("route", "inhibit_rules")
 ROUTE_KEYS = (
     "receiver",
     "matchers",
@@ -35,6 +37,7 @@ ROUTE_KEYS = (
 )
 INHIBIT_KEYS = ("source_matchers", "target_matchers", "equal")
 ALL_LABELS = "..."
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class _Reader:
     receivers: tuple[str, ...]
 
     def file(self, node: Node) -> Routes | None:
-        keys = self.document.mapping(node, "the file", ("route", "inhibit_rules"))
+        keys = self.document.mapping(node, "the file", FILE_KEYS)
         if "route" not in keys:
             self.document.report(node, "missing-key", 'the file has no key "route"', "the root of the route tree")
             return None
@@ -210,7 +213,7 @@ class _Reader:
             key,
             receivers,
             matchers,
-            self.texts(keys, "group_by") if "group_by" in keys else parent.group_by,
+            self.label_names(keys, "group_by", (ALL_LABELS,)) if "group_by" in keys else parent.group_by,
             self.seconds(keys, "group_wait", parent.group_wait),
             self.seconds(keys, "group_interval", parent.group_interval),
             self.seconds(keys, "repeat_interval", parent.repeat_interval),
@@ -252,16 +255,24 @@ class _Reader:
         for key in ("source_matchers", "target_matchers"):
             if key not in keys and not self.document.problems:
                 self.document.report(node, "missing-key", f'the inhibition rule has no "{key}"', "a list of matchers")
-        return Inhibition(self.matchers(keys, "source_matchers"), self.matchers(keys, "target_matchers"), self.texts(keys, "equal"))
+        return Inhibition(self.matchers(keys, "source_matchers"), self.matchers(keys, "target_matchers"), self.label_names(keys, "equal"))
 
     # ------------------------------------------------------------ values
 
     def items(self, keys: Mapping[str, tuple[ScalarNode, Node]], key: str) -> list[Node]:
         return list(self.document.sequence(keys[key][1], key)) if key in keys else []
 
-    def texts(self, keys: Mapping[str, tuple[ScalarNode, Node]], key: str) -> tuple[str, ...]:
-        found = (self.document.scalar(item, f"an item of {key}") for item in self.items(keys, key))
-        return tuple(text for text in found if text is not None)
+    def label_names(self, keys: Mapping[str, tuple[ScalarNode, Node]], key: str, also: tuple[str, ...] = ()) -> tuple[str, ...]:
+        found: list[str] = []
+        for item in self.items(keys, key):
+            text = self.document.scalar(item, f"an item of {key}")
+            if text is not None and text not in also and not _LABEL_NAME.fullmatch(text):
+                self.document.report(
+                    item, "bad-name", f'"{text}" in {key} cannot be the name of a label', "letters, digits and _, no digit first"
+                )
+            elif text is not None:
+                found.append(text)
+        return tuple(found)
 
     def matchers(self, keys: Mapping[str, tuple[ScalarNode, Node]], key: str) -> tuple[Matcher, ...]:
         if key in keys and is_null(keys[key][1]):

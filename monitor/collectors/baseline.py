@@ -29,6 +29,11 @@ from monitor.model import Address
 from monitor.protocols import entries
 from monitor.protocols.entries import Entry
 
+FILE_KEYS = ("version", "networks")
+CONTRACT_KEYS = ("proxy", "roles")
+PROXY_KEYS = ("implementation", "admin")
+HOLDER_KEYS = ("account", "note")
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./()-]*(?: [A-Za-z0-9_./()-]+)*")
 _SPECIAL = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"}
 
@@ -193,7 +198,7 @@ def _head(text: str) -> str:
 
 
 def _read(root: Entry) -> Baseline:
-    fields = root.fields("version", "networks")
+    fields = root.fields(*FILE_KEYS)
     if "version" not in fields or fields["version"].integer() != 1:
         fields.get("version", root).fail("version must be 1")
     parts: dict[tuple[int, str], Approved] = {}
@@ -207,8 +212,8 @@ def _read(root: Entry) -> Baseline:
 
 
 def _contract(entry: Entry) -> ContractBaseline:
-    fields = entry.fields("proxy", "roles")
-    proxy = fields["proxy"].fields("implementation", "admin") if "proxy" in fields else {}
+    fields = entry.fields(*CONTRACT_KEYS)
+    proxy = fields["proxy"].fields(*PROXY_KEYS) if "proxy" in fields else {}
     pointers = {name: value.account() for name, value in proxy.items()}
     roles = {role: _holders(value) for role, _, value in fields["roles"].items()} if "roles" in fields else {}
     return ContractBaseline(pointers.get("implementation"), pointers.get("admin"), roles)
@@ -217,7 +222,7 @@ def _contract(entry: Entry) -> ContractBaseline:
 def _holders(entry: Entry) -> Mapping[Address, str]:
     found: dict[Address, str] = {}
     for holder in entry.entries():
-        fields = holder.fields("account", "note")
+        fields = holder.fields(*HOLDER_KEYS)
         if "account" not in fields:
             holder.fail("a holder needs an account")
         account = fields["account"].account()

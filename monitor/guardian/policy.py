@@ -29,6 +29,7 @@ CRITICAL = frozenset({"critical", "page"})
 MIN_AUTOMATIC = 2
 WITHHELD = 8
 """Blocks for which the pipeline may hold a transition back: after a reorg nothing is announced at once."""
+FILE_KEYS = ("responses",)
 KEYS = ("name", "matchers", "target", "mode", "owner", "reason", "agreement")
 
 
@@ -195,7 +196,7 @@ class _Reader:
     operators: Mapping[str, str]
 
     def file(self, node: Node) -> tuple[Response, ...]:
-        keys = self.document.mapping(node, "the file", ("responses",))
+        keys = self.document.mapping(node, "the file", FILE_KEYS)
         if "responses" not in keys:
             if not self.document.problems:
                 self.document.report(node, "missing-key", 'the file has no key "responses"', "a list of responses")

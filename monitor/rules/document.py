@@ -26,7 +26,7 @@ MAX_NODES = 20_000
 MAX_BRACKETS = 100
 """Brackets that may be open at once; PyYAML needs time that grows with the square of their number."""
 
-_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
 _SECONDS = (365 * 86400, 7 * 86400, 86400, 3600, 60, 1)
 
 
@@ -112,7 +112,7 @@ class Document:
         text = self.scalar(node, what)
         if text is None:
             return None
-        if not re.fullmatch(r"\d{1,9}", text):
+        if not re.fullmatch(r"[0-9]{1,9}", text):
             self.report(node, "wrong-type", f'{what} is "{text}"', "a whole number, 0 or more")
             return None
         return int(text)

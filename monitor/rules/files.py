@@ -191,9 +191,9 @@ class _File:
                 yield from self._group(node, names)
 
     def _group(self, node: Node, names: dict[str, Node]) -> Iterator[Rule]:
-        doc = self.document
+        doc, before = self.document, len(self.document.problems)
         keys = doc.mapping(node, "a group", GROUP_KEYS)
-        if not keys:
+        if not keys and len(doc.problems) > before:
             return
         name = doc.scalar(keys["name"][1], "the group's name") if "name" in keys else None
         if not name:

@@ -27,6 +27,11 @@ from monitor.rules.series import InputSeries, NotationError, sample_labels, seri
 
 FILE_KEYS = ("rule_files", "evaluation_interval", "group_eval_order", "tests")
 TEST_KEYS = ("interval", "input_series", "name", "alert_rule_test", "promql_expr_test", "external_labels", "external_url")
+INPUT_KEYS = ("series", "values")
+ALERT_KEYS = ("eval_time", "alertname", "exp_alerts")
+EXPECTED_ALERT_KEYS = ("exp_labels", "exp_annotations")
+EXPRESSION_KEYS = ("expr", "eval_time", "exp_samples")
+EXPECTED_SAMPLE_KEYS = ("labels", "value")
 T = TypeVar("T")
 
 _YAML_FLOATS = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
@@ -134,13 +139,18 @@ class _Reader:
         return TestFile(self.doc.file, self.doc.text, tuple(files), interval, tuple(text for text, _ in order), tuple(tests))
 
     def _rule_files(self, text: str, node: Node) -> Iterator[Path]:
-        found = sorted(self.path.parent.glob(text)) if not Path(text).is_absolute() else [Path(text)]
+        try:
+            found = sorted(self.path.parent.glob(text)) if not Path(text).is_absolute() else [Path(text)]
+        except ValueError:  # pathlib's word for a pattern that cannot be one, such as the empty text
+            found = []
         if not any(p.exists() for p in found):
             self.doc.report(node, "unreadable", f'no file matches "{text}"', "a path relative to this file")
         yield from found
 
     def _test(self, node: Node, number: int, evaluation_interval: int) -> UnitTest:
         keys = self.doc.mapping(node, "a test", TEST_KEYS)
+        if "external_url" in keys:
+            self.doc.scalar(keys["external_url"][1], "external_url")  # promtool's own
         name = self.doc.scalar(keys["name"][1], "name") if "name" in keys else None
         inputs = [self._input(n) for n in self._items(keys, "input_series")]
         alerts = [self._alerts(n) for n in self._items(keys, "alert_rule_test")]
@@ -156,8 +166,8 @@ class _Reader:
         )
 
     def _input(self, node: Node) -> tuple[InputSeries, Span] | None:
-        keys = self.doc.mapping(node, "an input series", ("series", "values"))
-        texts = [self._text(node, keys, key) for key in ("series", "values")]
+        keys = self.doc.mapping(node, "an input series", INPUT_KEYS)
+        texts = [self._text(node, keys, key) for key in INPUT_KEYS]
         if texts[0] is None or texts[1] is None:
             return None
         family = self._parsed(keys["series"][1], series, texts[0])
@@ -165,17 +175,19 @@ class _Reader:
         return None if family is None or found is None else (InputSeries(*family, found), self.doc.span(keys["series"][1]))
 
     def _alerts(self, node: Node) -> ExpectedAlerts | None:
-        keys = self.doc.mapping(node, "an alert test", ("eval_time", "alertname", "exp_alerts"))
+        keys = self.doc.mapping(node, "an alert test", ALERT_KEYS)
         name = self._text(node, keys, "alertname")
+        if name is not None and not name.strip():
+            self.doc.report(keys["alertname"][1], "missing", "alertname is empty", "the name of an alert")
         alerts = []
         for item in self._items(keys, "exp_alerts"):
-            parts = self.doc.mapping(item, "an expected alert", ("exp_labels", "exp_annotations"))
-            of = [self._pairs(parts[k][1], k) if k in parts else () for k in ("exp_labels", "exp_annotations")]
+            parts = self.doc.mapping(item, "an expected alert", EXPECTED_ALERT_KEYS)
+            of = [self._pairs(parts[k][1], k) if k in parts else () for k in EXPECTED_ALERT_KEYS]
             alerts.append((labels({k: v for k, v in of[0] if k != "alertname"}), tuple(sorted(of[1]))))
         return None if not name else ExpectedAlerts(self._duration(keys, "eval_time", 0), name, tuple(alerts), self.doc.span(node))
 
     def _samples(self, node: Node) -> ExpectedSamples | None:
-        keys = self.doc.mapping(node, "an expression test", ("expr", "eval_time", "exp_samples"))
+        keys = self.doc.mapping(node, "an expression test", EXPRESSION_KEYS)
         text = self._text(node, keys, "expr")
         samples = [s for item in self._items(keys, "exp_samples") for s in self._sample(item)]
         if text is None:
@@ -188,7 +200,7 @@ class _Reader:
         return ExpectedSamples(self._duration(keys, "eval_time", 0), text, expr, tuple(samples), self.doc.span(node))
 
     def _sample(self, node: Node) -> Iterator[tuple[Labels, float]]:
-        keys = self.doc.mapping(node, "an expected sample", ("labels", "value"))
+        keys = self.doc.mapping(node, "an expected sample", EXPECTED_SAMPLE_KEYS)
         of, value = self._text(node, keys, "labels"), self._text(node, keys, "value")
         if of is None or value is None:
             return
