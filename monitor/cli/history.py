@@ -35,7 +35,7 @@ def history(
     """Tell what an expression came to in the past. What is unknown is left empty, and said on stderr."""
     if form == "parquet" and (find_spec("pyarrow") is None or out is None):
         missing = "pyarrow is not installed" if out is not None else "no file is named"
-        remedy = "`pip install pyarrow` beside Stakewarden, or --format csv" if out is not None else "name it with --out"
+        remedy = "`.venv/bin/python -m pip install pyarrow`, or --format csv" if out is not None else "name it with --out"
         raise Failure(f"Parquet cannot be written: {missing}; {remedy}")
     try:
         until = moment(end) if end is not None else int(time.time())
@@ -46,8 +46,7 @@ def history(
     for line in table.attrs["warnings"]:
         typer.echo(f"note: {line}", err=True)
     if form == "parquet":
-        table.attrs.clear()
-        table.to_parquet(out)
+        table.to_parquet(out, engine="pyarrow")
     elif form == "csv":
         text = table.to_csv(date_format="%Y-%m-%dT%H:%M:%SZ")
         typer.echo(text, nl=False) if out is None else out.write_text(text, encoding="utf-8")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from monitor.history import history as told
 from tests.cli.conftest import Run, plain, write
 from tests.history.world import written
 from tests.samples.stamps import stamp
@@ -50,15 +53,34 @@ def test_csv_goes_to_the_terminal_or_into_a_file(stakewarden: Run, settings: Pat
     assert out.read_text() == done.out
 
 
-def test_parquet_wants_pyarrow_and_a_file(stakewarden: Run, settings: Path, tmp_path: Path) -> None:
+def test_parquet_keeps_times_labels_and_what_was_unknown(stakewarden: Run, settings: Path, tmp_path: Path, url: str) -> None:
+    out = tmp_path / "queue.parquet"
+    done = stakewarden("history", "queue_unfinalized_ether", *SPAN, "--format", "parquet", "-o", out, "-s", settings)
+    assert (done.code, done.out) == (0, "") and "is unknown at 1 of 5 steps" in done.err
+    name = 'queue_unfinalized_ether{protocol="lido"}'
+    column = pq.read_table(out).column(name)
+    assert column.to_pylist() == [98.0, 99.0, 99.0, 99.0, None]
+    table = pd.read_parquet(out)
+    assert table.index.name == "time" and [int(at.timestamp()) for at in table.index] == list(range(SPAN[1], SPAN[3] + 1, 24))
+    assert table.attrs["labels"] == {name: {"__name__": "queue_unfinalized_ether", "protocol": "lido"}}
+    assert any("is unknown at 1 of 5 steps" in line for line in table.attrs["warnings"])
+    pd.testing.assert_frame_equal(table, told(url, "queue_unfinalized_ether", SPAN[1], SPAN[3], "24s"), check_column_type=False)
+
+
+def test_parquet_of_nothing_has_its_times(stakewarden: Run, settings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "none.parquet"
+    assert stakewarden("history", "queue_bunker_mode > 5", *SPAN, "--format", "parquet", "-o", out, "-s", settings).code == 0
+    assert pd.read_parquet(out).shape == (5, 0)
+
+
+def test_parquet_wants_pyarrow_and_a_file(stakewarden: Run, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("history", "queue_bunker_mode", *SPAN, "--format", "parquet", "-s", settings)
+    done = stakewarden(*words)
+    assert done.code == 2 and "Parquet cannot be written: no file is named" in done.err
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
     out = tmp_path / "bunker.parquet"
-    done = stakewarden("history", "queue_bunker_mode", *SPAN, "--format", "parquet", "-o", out, "-s", settings)
-    if find_spec("pyarrow") is None:
-        assert done.code == 2 and "pip install pyarrow" in done.err and not out.exists()
-    else:
-        assert done.code == 0 and out.read_bytes()[:4] == b"PAR1"
-    done = stakewarden("history", "queue_bunker_mode", *SPAN, "--format", "parquet", "-s", settings)
-    assert done.code == 2 and "Parquet cannot be written" in done.err
+    done = stakewarden(*words, "-o", out)
+    assert done.code == 2 and "`.venv/bin/python -m pip install pyarrow`" in done.err and not out.exists()
 
 
 def test_an_answer_of_nothing_is_said(stakewarden: Run, settings: Path) -> None:
