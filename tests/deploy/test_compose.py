@@ -124,6 +124,36 @@ def test_the_image_runs_as_nobody_special_from_sources_that_exist() -> None:
     assert all(":" in words[1] for words in lines if words[0] == "FROM")
 
 
+def hadolint(dockerfile: str) -> list[str]:
+    """The codes of what the linter finds, at its strictest and by no configuration but this."""
+    command = [str(Path(sys.executable).parent / "hadolint"), "--config", "/dev/null", "--no-color", "--format", "json", "-"]
+    done = subprocess.run(command, input=dockerfile, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 1) and done.stdout, done.stderr
+    return [f"{found['line']}: {found['code']}" for found in json.loads(done.stdout)]
+
+
+def test_the_linter_finds_nothing_in_the_image() -> None:
+    assert hadolint((ROOT / "Dockerfile").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("instead", "of", "code"),
+    [
+        ("FROM python:latest", "FROM python:3.12-slim", "DL3007"),
+        ("WORKDIR app", "WORKDIR /app", "DL3000"),
+        ("RUN pip install pyarrow==26.0.1", "WORKDIR /src", "DL3042"),
+        ("RUN cd /tmp && useradd", "RUN useradd", "DL3003"),
+        ("ENTRYPOINT stakewarden", 'ENTRYPOINT ["stakewarden"]', "DL3025"),
+        ("COPI rules/ rules/", "COPY rules/ rules/", "DL1000"),
+        ("RUN echo $unset_and_unquoted", "WORKDIR /src", "SC2086"),
+    ],
+)
+def test_the_linter_is_awake(instead: str, of: str, code: str) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert of in dockerfile
+    assert code in {found.split(": ")[1] for found in hadolint(dockerfile.replace(of, instead, 1))}
+
+
 def test_the_wheel_holds_what_is_read_at_run_time(tmp_path: Path) -> None:
     for name in ("monitor", "requirements"):
         (tmp_path / name).symlink_to(ROOT / name)
