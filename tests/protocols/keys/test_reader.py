@@ -316,7 +316,8 @@ async def _whatever_happens(run: Run, steps: list[tuple[str, int, int]]) -> None
             name, _, deposited = module.operators[place]
             module.operators[place], module.nonce = (name, deposited + amount + 3, deposited + amount), module.nonce + 1
         elif what == "operator":
-            module.operators.append((b"New", 0, 0))
+            # Community Staking's operators have no names.
+            module.operators.append((b"New" if module.id == 1 else b"", 0, 0))
             module.nonce += 1
         elif what == "fail":
             fails[0] = which
