@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import time
@@ -93,6 +94,9 @@ class Service:
                 page = await stack.enter_async_context(_page(self))
                 log.info("service.started", page=page, owner=self.owner)
                 started()
+                # What was loaded stays as long as the process: the collector need not walk it again and again while the loop waits.
+                gc.collect()
+                gc.freeze()
                 await self._lead_until_stopped()
         parts.store.close()
 
