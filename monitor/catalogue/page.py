@@ -36,7 +36,7 @@ SIGNALS: tuple[tuple[str, str, tuple[Family, ...]], ...] = (
 PROCESS = (
     ("stakewarden_blocks_judged_total", "counter", "", "Blocks judged and committed since the start."),
     ("stakewarden_judging_seconds", "gauge", "quantile", "Seconds from a head's agreement to the commit of its verdict, over the last 4096 blocks."),
-    ("stakewarden_loop_late_seconds", "gauge", "quantile", "Seconds by which the event loop was late, over the last minute or so."),
+    ("stakewarden_loop_late_seconds", "gauge", "quantile", "Seconds by which our own computing made the event loop late, over the last minute or so."),
     ("stakewarden_epoch_seconds", "gauge", "part", "Seconds that the newest evaluated epoch took: download of its state, evaluation, keeping."),
     ("stakewarden_window_bytes", "gauge", "", "Bytes of frames in memory."),
     ("stakewarden_endpoint_messages_total", "counter", "endpoint", "HTTP and WebSocket requests sent since the start."),

@@ -41,7 +41,7 @@ def _process(service: Service) -> Iterable[Sample]:
             yield Sample("stakewarden_judging_seconds", "gauge", text, (("quantile", str(quantile)),), value)
     for share, quantile_name in ((0.99, "0.99"), (1.0, "1")):
         if (late := service.lag.quantile(share)) is not None:
-            lateness = "Seconds by which the event loop was late, over the last minute or so."
+            lateness = "Seconds by which our own computing made the event loop late, over the last minute or so."
             yield Sample("stakewarden_loop_late_seconds", "gauge", lateness, (("quantile", quantile_name),), late)
     for part, seconds in service.watch.took.items() if service.watch is not None else ():
         taken = "Seconds that the newest evaluated epoch took: download of its state, evaluation, keeping."
