@@ -16,6 +16,9 @@ _SHORT = (
     "until", "judged", "fired here", "severity",
 )  # fmt: skip
 
+_NUMBERS = ("head", "head slot", "behind", "errors", "disputes", "sent", "waiting", "given up")
+"""Columns of numbers: they stand under each other by their last digit."""
+
 _PLAIN = ("state", "alert", "what", "risk", "severity", "matchers", "end")
 """Columns whose cells say on a phone what they are, without the column's name."""
 
@@ -48,7 +51,7 @@ def bar(view: StatusView, viewer: Viewer) -> str:
     fires = f'<span class="pill bad">{firing} firing</span>' if firing else ""
     state = '<span class="pill good">ready</span>' if not view.problems else '<span class="pill bad">not ready</span>'
     when = (
-        f"block {view.block:,} &middot; {clock(view.timestamp)}{_ago(view.judged_at)}"
+        f"block {view.block:,} &middot; <span>{clock(view.timestamp)}</span>{_ago(view.judged_at)}"
         if view.block is not None and view.timestamp is not None
         else "no block judged yet"
     )
@@ -67,7 +70,7 @@ def bar(view: StatusView, viewer: Viewer) -> str:
 def _ago(judged_at: float | None) -> str:
     """How old the verdict is; nothing when the clock cannot tell."""
     ago = -1.0 if judged_at is None else time.time() - judged_at
-    return f" &middot; judged {length(ago)} ago" if 0 <= ago < 1e9 else ""
+    return f" &middot; <span>judged {length(ago)} ago</span>" if 0 <= ago < 1e9 else ""
 
 
 def token(viewer: Viewer) -> str:
@@ -82,11 +85,11 @@ def pill(kind: str, text: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Rows of cells. On a phone each row is a block, and a cell carries its column's name."""
-    header = "".join(f"<th>{h}</th>" for h in head)
+    header = "".join(f"<th class=n>{h}</th>" if h in _NUMBERS else f"<th>{h}</th>" for h in head)
     body = "".join(f"<tr>{''.join(_cell(i, h, cell) for i, (h, cell) in enumerate(zip(head, row, strict=True)))}</tr>" for row in rows)
     return f"<table><tr class=h>{header}</tr>{body}</table>"
 
 
 def _cell(index: int, head: str, cell: str) -> str:
-    kind = " class=k" if head in _SHORT else ""
+    kind = " class=n" if head in _NUMBERS else " class=k" if head in _SHORT else ""
     return f"<td{kind}>{cell}</td>" if index == 0 or head in _PLAIN or not cell else f'<td{kind} data-l="{head}">{cell}</td>'

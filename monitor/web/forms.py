@@ -99,7 +99,7 @@ class Forms:
             said = (
                 "The token is wrong: it is web.token of the settings." if who else "A name is needed: it stands in messages and silences."
             )
-            return self._page(people.sign_in(await self._status(), self.viewer(request), following, said), 403)
+            return self._page(people.sign_in(await self._status(), self.viewer(request), following, said, who), 403)
         log.info("web.signed_in", who=who)
         answer = self._back(following or "/")
         answer.set_cookie(COOKIE, cookie, max_age=LASTS, httponly=True, samesite="strict", secure=request.url.scheme == "https")

@@ -26,8 +26,8 @@ NOT_EVIDENCE = ("alertname", "severity", "zone", "owner", "protocol", "seq")
 
 
 def sections(view: StatusView, viewer: Viewer) -> str:
-    """Open incidents first; then what fires untold and what is about to fire."""
-    opened = sorted((i for i in view.incidents if i.get("closed_at") is None), key=lambda i: (_rank(i), -float(i.get("opened_at") or 0)))
+    """Open incidents first, the most urgent on top; then what fires untold and what is about to fire."""
+    opened = sorted((i for i in view.incidents if i.get("closed_at") is None), key=_urgency)
     live = {a.episode: a for a in view.alerts if a.episode}
     count = f"{len(opened)} open" if opened else ""
     cards = "".join(card(i, live, viewer) for i in opened)
@@ -36,15 +36,16 @@ def sections(view: StatusView, viewer: Viewer) -> str:
     return f"<h2>Incidents <small>{count}</small></h2>{cards or quiet}{_untold([a for a in view.alerts if a.episode not in named], view.silences)}"
 
 
-def card(incident: Mapping[str, Any], live: Mapping[str, AlertView], viewer: Viewer, shown: int | None = SHOWN) -> str:
-    """One incident. ``live`` has what its alerts are at this moment, by episode."""
+def card(incident: Mapping[str, Any], live: Mapping[str, AlertView], viewer: Viewer, *, alone: bool = False) -> str:
+    """One incident. ``live`` has what its alerts are at this moment, by episode. ``alone``: on its own page, with all its alerts."""
+    shown = None if alone else SHOWN
     alerts = sorted(incident.get("alerts", ()), key=lambda a: (a.get("state") != "firing", _severity(a), a.get("since_timestamp") or 0))
     worst = _worst(incident)
     parts = [_head(incident, alerts, worst)]
     parts += [_alert(a, live.get(str(a.get("episode")))) for a in alerts[:shown]]
     if shown is not None and len(alerts) > shown:
         parts.append(f"<p class=alert><a href='{_page_of(incident)}'>and {len(alerts) - shown:,} more alerts</a></p>")
-    parts += [_way(incident, alerts), _taken(incident), _messages(incident), _acts(incident, alerts, viewer)]
+    parts += [_way(incident, alerts), _taken(incident), _messages(incident), _acts(incident, alerts, viewer, alone)]
     return f"<article class='inc {worst if worst in SEVERITIES else ''}' id='{_anchor(incident)}'>{''.join(parts)}</article>"
 
 
@@ -92,7 +93,7 @@ def _value(alert: Mapping[str, Any], now: AlertView | None) -> list[tuple[str, s
 
 def _since(alert: Mapping[str, Any], now: AlertView | None) -> str:
     block, at = alert.get("since_number"), alert.get("since_timestamp")
-    lasts = f" <span class=dim>true for {escape(length(now.for_seconds))}</span>" if now is not None and now.for_seconds else ""
+    lasts = f" <span class=dim>&middot; true for {escape(length(now.for_seconds))}</span>" if now is not None and now.for_seconds else ""
     return f"block {block:,}, {utc(at)}{lasts}" if isinstance(block, int) else f"{utc(at)}{lasts}"
 
 
@@ -141,38 +142,43 @@ def _messages(incident: Mapping[str, Any]) -> str:
     return told + "".join(f"<p class=warn>Not told to {escape(line)}</p>" for line in sorted(lines))
 
 
-def _acts(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], viewer: Viewer) -> str:
+def _acts(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], viewer: Viewer, alone: bool) -> str:
+    """What can be done about it; on its own page the form below takes it, and nothing leads to where one is."""
     here = escape(str(incident.get("id") or ""))
-    details = f"<a href='{_page_of(incident)}'>Incident {here[:8]}</a>"
+    details = "" if alone else f"<a href='{_page_of(incident)}'>Incident {here[:8]}</a>"
     if incident.get("closed_at") is not None or not viewer.may:
-        return f"<div class=acts>{details}</div>"
+        return f"<div class=acts>{details}</div>" if details else ""
     if not viewer.who:
         return f"<div class=acts><a class=button href='/sign-in?next=/incidents/{here}'>Sign in to take it</a>{details}</div>"
     own = dict((alerts[0].get("labels") if alerts else None) or {})
     matchers = [("matcher", f'{k}="{_quoted(str(v))}"') for k, v in own.items() if k in SILENCED_BY]
     silence = f"<a class=button href='/silences?{escape(urlencode(matchers))}#new'>Silence&hellip;</a>"
-    mine = incident.get("acknowledged_by") == viewer.who or not incident.get("announced", True)
-    word = "I take it" if not incident.get("acknowledged_by") else "I take it over"
     hidden = f"{token(viewer)}<input type=hidden name=incident value='{here}'>"
-    take = "" if mine else f"<form method=post action=/acknowledge>{hidden}<button class=main>{word}</button></form>"
+    form = f"<form method=post action=/acknowledge>{hidden}<button class=main>{_take(incident)}</button></form>"
+    take = form if not alone and _may_take(incident, viewer) else ""
     return f"<div class=acts>{take}{silence}{details}</div>"
 
 
 def note_form(incident: Mapping[str, Any], viewer: Viewer) -> str:
     """The form on an incident's own page: taking it with a word on what is being done."""
-    if (
-        not viewer.who
-        or incident.get("closed_at") is not None
-        or not incident.get("announced", True)
-        or incident.get("acknowledged_by") == viewer.who
-    ):
+    if not _may_take(incident, viewer):
         return ""
     here = escape(str(incident.get("id") or ""))
     return (
         f"<h2>Take it</h2><form class=form method=post action=/acknowledge>{token(viewer)}<input type=hidden name=incident value='{here}'>"
         "<label>What you are doing about it <small>(it stands in the message)</small><input name=why maxlength=500 autocomplete=off></label>"
-        "<div><button class=main>I take it</button></div></form>"
+        f"<div><button class=main>{_take(incident)}</button></div></form>"
     )
+
+
+def _may_take(incident: Mapping[str, Any], viewer: Viewer) -> bool:
+    """Somebody who signed in, what is open and told, and not theirs already."""
+    is_open = incident.get("closed_at") is None and bool(incident.get("announced", True))
+    return bool(viewer.who) and is_open and incident.get("acknowledged_by") != viewer.who
+
+
+def _take(incident: Mapping[str, Any]) -> str:
+    return "I take it over" if incident.get("acknowledged_by") else "I take it"
 
 
 def _untold(alerts: Sequence[AlertView], silences: Sequence[SilenceView]) -> str:
@@ -251,6 +257,11 @@ def _severity(alert: Mapping[str, Any]) -> int:
 
 def _rank(incident: Mapping[str, Any]) -> int:
     return min((_severity(a) for a in incident.get("alerts", ()) if a.get("state") == "firing"), default=len(SEVERITIES))
+
+
+def _urgency(incident: Mapping[str, Any]) -> tuple[int, bool, float]:
+    """The worst first, of those what nobody has, of those what broke first: a cause stands above what follows from it."""
+    return _rank(incident), bool(incident.get("acknowledged_by")), float(incident.get("opened_at") or 0)
 
 
 def _worst(incident: Mapping[str, Any]) -> str:

@@ -53,10 +53,12 @@ def incident(view: StatusView, identity: str, viewer: Viewer = NOBODY) -> str | 
         ]
         for m in found.get("messages", ())
     ]
-    messages = table(("receiver", "message", "state", "owed", "sent", "error"), told)
-    body = incidents.card(found, live, viewer, shown=None) + incidents.note_form(found, viewer)
+    messages = table(("receiver", "message", "state", "owed at", "sent at", "error"), told)
+    body = incidents.card(found, live, viewer, alone=True) + incidents.note_form(found, viewer)
+    episodes = {str(a.get("episode")) for a in found.get("alerts", ())}
+    body += tables.pause_list([p for p in view.pauses if p.get("episode") in episodes])
     body += f"<h2>Messages</h2><div class=box>{messages}</div>" if told else ""
-    return document(f"Incident {identity[:8]}", bar(view, viewer), f"<h2>Incident</h2>{body}")
+    return document(f"Incident {identity[:8]}", bar(view, viewer), f"<h2>Incident {escape(identity[:8])}</h2>{body}")
 
 
 def series(view: StatusView, viewer: Viewer = NOBODY) -> str:

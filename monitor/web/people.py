@@ -14,14 +14,14 @@ LASTING = {"30 min": 1800, "1 h": 3600, "2 h": 7200, "4 h": 4 * 3600, "8 h": 8 *
 """How long a silence may last, as offered."""
 
 
-def sign_in(view: StatusView, viewer: Viewer, following: str = "", problem: str = "") -> str:
+def sign_in(view: StatusView, viewer: Viewer, following: str = "", problem: str = "", who: str = "") -> str:
     """The form that asks for a name and the token. Without a token in the settings it says that the page is for reading."""
     if not viewer.may:
         said = "This page is for reading only: the settings have no <code>web.token</code>. The command line can acknowledge and silence."
         return document("Sign in", bar(view, viewer), f"<h2>Sign in</h2><p>{said}</p>")
     form = (
         f"<form class=form method=post action=/sign-in><input type=hidden name=next value='{escape(following)}'>"
-        "<label>Your name <small>(it stands in messages and silences)</small><input name=who required maxlength=80 autocomplete=username></label>"
+        f"<label>Your name <small>(it stands in messages and silences)</small><input name=who required maxlength=80 autocomplete=username value='{escape(who)}'></label>"
         "<label>Token <small>(web.token of the settings)</small><input name=token type=password required maxlength=500 autocomplete=current-password></label>"
         "<div><button class=main>Sign in</button></div></form>"
     )
@@ -45,7 +45,7 @@ def silences(
         ]
         for s in holds
     ]
-    body = f"<h2>Silences <small>{len(holds)} hold</small></h2>" + _problem(problem)
+    body = f"<h2>Silences{f' <small>{len(holds)} hold</small>' if holds else ''}</h2>" + _problem(problem)
     body += f"<div class=box>{table(head, rows)}</div>" if rows else "<p class=dim>Nothing is silenced.</p>"
     body += _form(viewer, matchers, why)
     if ended:

@@ -17,7 +17,7 @@ header{position:sticky;top:0;z-index:2;background:var(--card);border-bottom:1px 
 .bar{max-width:1240px;margin:0 auto;padding:.6rem 1rem;display:flex;flex-wrap:wrap;gap:.35rem .7rem;align-items:center}
 .brand{font-weight:700;font-size:1.05rem;letter-spacing:-.01em;color:var(--ink);text-decoration:none}
 .bar nav{margin-left:auto;display:flex;gap:.9rem;font-size:.9rem;align-items:center}.bar nav form{display:inline}
-.when{color:var(--dim);font-size:.88rem;font-variant-numeric:tabular-nums}
+.when{color:var(--dim);font-size:.88rem;font-variant-numeric:tabular-nums}.when span{white-space:nowrap}
 main{max-width:1240px;margin:0 auto;padding:0 1rem 4rem}
 h2{font-size:1.02rem;margin:1.9rem 0 .6rem;display:flex;gap:.6rem;align-items:baseline;flex-wrap:wrap}h2 small{font-weight:400;color:var(--dim)}
 h3{font-size:.86rem;font-weight:600;color:var(--dim);margin:1.1rem 0 .45rem;text-transform:capitalize}p{margin:.3rem 0}
@@ -32,7 +32,7 @@ max-width:100%;overflow:hidden;text-overflow:ellipsis;vertical-align:bottom}
 .inc{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--dim);border-radius:10px;padding:.85rem 1rem;margin:.7rem 0}
 .inc.page{border-left-color:var(--bad)}.inc.ticket{border-left-color:var(--warn)}.inc.info{border-left-color:var(--info)}
 .top{display:flex;gap:.5rem;flex-wrap:wrap;align-items:center;font-size:.88rem;color:var(--dim)}.top .grow{flex:1}
-.say{font-size:1.06rem;font-weight:600;line-height:1.38;margin:.55rem 0 .15rem}.inc h4{margin:0;font-size:.95rem}
+.alert p{max-width:88ch}.say{font-size:1.06rem;font-weight:600;line-height:1.38;margin:.55rem 0 .15rem}.inc h4{margin:0;font-size:.95rem}
 .alert{border-top:1px solid var(--line);margin-top:.7rem;padding-top:.6rem}.top+.alert{border-top:0;margin-top:.2rem;padding-top:0}
 .facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.12rem .9rem;margin:.45rem 0;font-size:.92rem}
 .facts dt{color:var(--dim)}.facts dd{margin:0;font-variant-numeric:tabular-nums}
@@ -62,18 +62,21 @@ svg.spark{display:block;width:100%;height:46px;margin-top:.25rem;overflow:visibl
 .spark .limit{stroke:var(--bad);stroke-width:1.1;stroke-dasharray:4 3;vector-effect:non-scaling-stroke;opacity:.8}.spark .limit.ticket{stroke:var(--warn)}.spark .limit.info{stroke:var(--info)}
 .spark .gap{fill:var(--warn);opacity:.13}
 table{border-collapse:collapse;width:100%;font-size:.92rem}td,th{text-align:left;padding:.38rem .9rem .38rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-tr:last-child td{border-bottom:0}th{font-weight:500;color:var(--dim);font-size:.82rem}td.k{white-space:nowrap;font-variant-numeric:tabular-nums}
+tr:last-child td{border-bottom:0}th{font-weight:500;color:var(--dim);font-size:.82rem}td.k,td.n{white-space:nowrap;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;padding-right:1.6rem}.hash{display:inline-block;max-width:14ch;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;vertical-align:bottom;user-select:all}
 .box{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.3rem 1rem;overflow-x:auto;margin:.5rem 0}
 details.box{padding:.55rem 1rem}details.box>summary{cursor:pointer;font-weight:600;min-height:28px}details.box>summary small{font-weight:400;margin-left:.5rem}
 .two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 1.2rem}.two>section{min-width:0}
 footer{max-width:1240px;margin:0 auto;padding:1rem;color:var(--dim);font-size:.85rem}
 #late{display:none}body.late #late{display:inline-block}body.late main{opacity:.55}
 @media (max-width:900px){.two{grid-template-columns:minmax(0,1fr)}}
-@media (max-width:640px){main,.bar,footer{padding-left:.8rem;padding-right:.8rem}.bar nav{margin-left:0;width:100%}.grid{grid-template-columns:repeat(2,minmax(0,1fr));gap:.5rem}
+@media (max-width:640px){main,.bar,footer{padding-left:.8rem;padding-right:.8rem}.bar{padding-bottom:0}.bar nav{margin-left:0;width:100%;gap:1.1rem}.bar nav a,.bar nav button{display:inline-flex;align-items:center;min-height:42px}
+.grid{grid-template-columns:repeat(2,minmax(0,1fr));gap:.5rem}
 .tile{padding:.5rem .6rem}.tile .now{font-size:1.08rem}.tile .foot{display:block}.tile .foot span{display:block}
 table,tbody,tr{display:block;width:100%}tr.h{display:none}tr{border-bottom:1px solid var(--line);padding:.5rem 0}tr:last-child{border-bottom:0}
-td,td.k{display:inline-block;max-width:100%;border:0;padding:.06rem 0;margin-right:.8rem;white-space:normal}td[data-l]:before{content:attr(data-l) " ";color:var(--dim);font-size:.86em}td:empty{display:none}
-.acts>.button,.acts>form{flex:1 1 auto;justify-content:center}.acts>a:not(.button){width:100%;padding:.2rem 0}.acts form{display:flex}.acts form button{flex:1;justify-content:center}}
+td,td.k,td.n{display:inline-block;max-width:100%;text-align:left;border:0;padding:.06rem 0;margin-right:.8rem;white-space:normal}td[data-l]:before{content:attr(data-l) " ";color:var(--dim);font-size:.86em}td:empty{display:none}
+details td:first-child,td .hash{display:block;max-width:100%;margin-right:0}details.box{padding-top:0}details.box>summary{min-height:44px;line-height:44px}
+.acts>.button,.acts>form{flex:1 1 auto;justify-content:center}.acts>a:not(.button){width:100%;min-height:42px;display:inline-flex;align-items:center}.acts form{display:flex}.acts form button{flex:1;justify-content:center}}
 @media print{header{position:static}}
 """
 

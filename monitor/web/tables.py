@@ -62,7 +62,7 @@ def _why(rule: CoverageView) -> str:
 def guardian(readiness: Sequence[ReadinessView], pauses: Sequence[Mapping[str, Any]]) -> str:
     if not readiness:
         said = "Nothing is known about a guardian: none is configured, or no block was judged yet."
-        return f"<h2>Guardian</h2><p class=dim>{said}</p>{_pauses(pauses)}"
+        return f"<h2>Guardian</h2><p class=dim>{said}</p>{pause_list(pauses)}"
     said_of = {True: pill("good", "ready"), False: pill("bad", "not ready"), None: pill("warn", "unknown")}
     rows = [
         [
@@ -73,14 +73,19 @@ def guardian(readiness: Sequence[ReadinessView], pauses: Sequence[Mapping[str, A
         ]
         for r in readiness
     ]
-    return f"<h2>Guardian</h2><div class=box>{table(('target', 'pause by', 'state', 'why'), rows)}</div>{_pauses(pauses)}"
+    return f"<h2>Guardian</h2><div class=box>{table(('target', 'pause by', 'state', 'why'), rows)}</div>{pause_list(pauses)}"
 
 
-def _pauses(pauses: Sequence[Mapping[str, Any]]) -> str:
+def pause_list(pauses: Sequence[Mapping[str, Any]]) -> str:
+    """What was paused, on whose word, and the transaction; nothing when nothing was."""
     rows = []
     for p in pauses[:RECENT]:
         kind = {"verified": "good", "failed": "bad", "refused": "bad", "orphaned": ""}.get(p.get("state") or "", "warn")
-        mined = f"block {p['mined_number']:,}<br><code>{escape(str(p.get('mined_tx')))}</code>" if p.get("mined_number") is not None else ""
+        mined = (
+            f"block {p['mined_number']:,}<br><code class=hash>{escape(str(p.get('mined_tx')))}</code>"
+            if p.get("mined_number") is not None
+            else ""
+        )
         until = f"<br><small>until {utc(p['resumes_timestamp'])}</small>" if p.get("resumes_timestamp") is not None else ""
         rows.append(
             [

@@ -181,7 +181,7 @@ def test_an_incident_tells_evidence_latency_and_who_has_it() -> None:
     now = replace(NIGHT.alerts[0], episode=one["alerts"][0]["episode"], value=-0.0312, threshold="< -0.01", unit="ratio", for_seconds=300)
     text = Seen(render(replace(NIGHT, incidents=(one,), alerts=(now,)))).text
     assert "value-3.12 % alert below -1 %" in text
-    assert "since" in text and "block 18,999,000, 2023-11-14 22:12:56 UTC true for 5 min" in text
+    assert "since" in text and "block 18,999,000, 2023-11-14 22:12:56 UTC · true for 5 min" in text
     assert "taken by ann" in text and "ann took it at 22:14:56 UTC: calling the DAO" in text
     assert latency(one) == "block 22:12:56 → seen +400 ms → judged +200 ms → sent +600 ms → acknowledged +2 min".replace(
         "2 min", latency(one).rpartition("+")[2]
@@ -273,3 +273,27 @@ def test_what_is_not_told_says_why() -> None:
     text = Seen(render(replace(NIGHT, alerts=(silenced, inhibited, second), incidents=()))).text
     assert "silenced by ann until 00:13:20 UTC: announced works" in text
     assert "LidoPegBroken says it already" in text and "its condition must hold longer" in text
+
+
+def test_what_nobody_has_stands_above_what_somebody_took_and_a_cause_above_what_follows() -> None:
+    cause, effect, old = (
+        told("Cause", None),
+        told("Effect", None),
+        told("Old", None, acknowledged_by="ann", acknowledged_at=1_700_000_000.0),
+    )
+    cause["opened_at"], effect["opened_at"], old["opened_at"] = 1_700_000_100.0, 1_700_000_101.0, 1_700_000_000.0
+    page = render(replace(NIGHT, incidents=(old, effect, cause)))
+    assert re.findall(r"<h4 class=dim>(\w+)", page) == ["Cause", "Effect", "Old"]
+
+
+def test_an_incidents_own_page_has_one_way_to_take_it_and_the_pause_that_it_led_to() -> None:
+    one = told("LidoPegSlipping", None)
+    view = replace(
+        NIGHT,
+        incidents=(one,),
+        pauses=(pause("verified", None) | {"episode": one["alerts"][0]["episode"]}, pause("failed", None) | {"episode": "another"}),
+    )
+    page = incident(view, one["id"], ANN)
+    assert page is not None and page.count("action=/acknowledge") == 1 and f"href='/incidents/{one['id']}'" not in page
+    assert page.count("class=hash") == 1 and "verified" in page.partition("<h3>Pauses")[2]
+    assert "<h3>Pauses" not in str(incident(replace(view, pauses=()), one["id"], ANN))
