@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from monitor.model import Address, address
+from monitor.model.secret_settings import one_of, secret
 
 MULTICALL3 = address("0xcA11bde05977b3631167028862bE2a173976CA11")
 """Where Multicall3 lives on mainnet and on most other chains."""
@@ -28,16 +29,6 @@ class _Strict(BaseModel):
     """Unknown keys are refused. Inputs never show in errors, because a URL may hold a key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _secret(who: str, key: str, text: SecretStr | None, file: Path | None) -> str | None:
-    """What stands in the setting or in its file, or None. Raises ValueError for a file that cannot be read."""
-    if file is None:
-        return None if text is None else text.get_secret_value().strip()
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"{who}: cannot read {key}_file {file}: {type(error).__name__}") from None
 
 
 def _check_url(who: str, key: str, url: str, schemes: tuple[str, ...]) -> None:
@@ -66,10 +57,8 @@ class EndpointSettings(_Strict):
     @model_validator(mode="after")
     def _urls(self) -> EndpointSettings:
         who = f"endpoint {self.name}"
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError(f"{who}: give either url or url_file")
-        if self.ws_url is not None and self.ws_url_file is not None:
-            raise ValueError(f"{who}: give either ws_url or ws_url_file, not both")
+        one_of("url", self.url, self.url_file)
+        one_of("ws_url", self.ws_url, self.ws_url_file, required=False)
         _check_url(who, "url", self.http, ("http", "https"))
         if (ws := self.ws) is not None:
             _check_url(who, "ws_url", ws, ("ws", "wss"))
@@ -78,12 +67,12 @@ class EndpointSettings(_Strict):
     @property
     def http(self) -> str:
         """The URL with its credentials: for the client only, never for a message."""
-        return _secret(f"endpoint {self.name}", "url", self.url, self.url_file) or ""
+        return secret(f"endpoint {self.name}: url", self.url, self.url_file) or ""
 
     @property
     def ws(self) -> str | None:
         """The WebSocket URL with its credentials, or None."""
-        return _secret(f"endpoint {self.name}", "ws_url", self.ws_url, self.ws_url_file)
+        return secret(f"endpoint {self.name}: ws_url", self.ws_url, self.ws_url_file)
 
     @property
     def run_by(self) -> str:
@@ -104,15 +93,14 @@ class BeaconNodeSettings(_Strict):
     @model_validator(mode="after")
     def _urls(self) -> BeaconNodeSettings:
         who = f"beacon node {self.name}"
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError(f"{who}: give either url or url_file")
+        one_of("url", self.url, self.url_file)
         _check_url(who, "url", self.http, ("http", "https"))
         return self
 
     @property
     def http(self) -> str:
         """The URL with its credentials: for the client only, never for a message."""
-        return _secret(f"beacon node {self.name}", "url", self.url, self.url_file) or ""
+        return secret(f"beacon node {self.name}: url", self.url, self.url_file) or ""
 
     @property
     def run_by(self) -> str:

@@ -6,19 +6,18 @@ No message here repeats what was read: a wrong key is described by what is wrong
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.guardian.settings import KeySettings
 from monitor.model import Address, Hash, address
+from monitor.model.secrecy import hold
+from monitor.model.secret_settings import NoSecret, file_text, from_environment, from_file
 
 if TYPE_CHECKING:
     from eth_account import Account
     from eth_account.signers.local import LocalAccount
-
-_MAX_FILE = 64 * 1024
 
 
 class KeyProblem(Exception):
@@ -48,14 +47,24 @@ class Signer:
 
 def load_signer(settings: KeySettings, environment: Mapping[str, str] | None = None) -> Signer:
     """The signer of the settings. Raises KeyProblem."""
-    env = os.environ if environment is None else environment
+    try:
+        account = _account(settings, environment)
+    except NoSecret as wrong:
+        raise KeyProblem(str(wrong)) from None
+    hold(account.key.hex().removeprefix("0x"))
+    return Signer(account)
+
+
+def _account(settings: KeySettings, environment: Mapping[str, str] | None) -> LocalAccount:
     if settings.env is not None:
-        return Signer(_from_hex(_variable(settings.env, env), f"the environment variable {settings.env}"))
+        return _from_hex(from_environment("env", settings.env, environment), f"the environment variable {settings.env}")
     if settings.key_file is not None:
-        return Signer(_from_hex(_file(settings.key_file, "key_file"), f"key_file {settings.key_file}"))
+        return _from_hex(from_file("key_file", settings.key_file), f"key_file {settings.key_file}")
     assert settings.keystore_file is not None
-    password = _variable(settings.password_env, env) if settings.password_env else _file(settings.password_file, "password_file")
-    return Signer(_from_keystore(settings.keystore_file, password))
+    if settings.password_env is not None:
+        return _from_keystore(settings.keystore_file, from_environment("password_env", settings.password_env, environment))
+    assert settings.password_file is not None
+    return _from_keystore(settings.keystore_file, from_file("password_file", settings.password_file))
 
 
 def _accounts() -> type[Account]:
@@ -81,10 +90,11 @@ def _from_hex(text: str, where: str) -> LocalAccount:
 
 def _from_keystore(path: Path, password: str) -> LocalAccount:
     try:
-        store = json.loads(_file(path, "keystore_file"))
-        if not isinstance(store, dict) or "crypto" not in {str(k).lower() for k in store}:
-            raise TypeError
-    except (json.JSONDecodeError, TypeError):
+        store = json.loads(file_text("keystore_file", path))
+        sealed = {str(k).lower(): v for k, v in store.items()}["crypto"]
+        # Not the whole file: who signs is no secret. What is sealed may be tried with every password.
+        hold(str(sealed["ciphertext"]))
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
         raise KeyProblem(
             f"keystore_file {path} is not a version 3 keystore (JSON with a 'crypto' object): make one with `cast wallet import`"
         ) from None
@@ -93,27 +103,3 @@ def _from_keystore(path: Path, password: str) -> LocalAccount:
     except Exception:
         raise KeyProblem(f"keystore_file {path} does not open with this password: check password_file or password_env") from None
     return account
-
-
-def _variable(name: str | None, env: Mapping[str, str]) -> str:
-    value = env.get(name or "", "")
-    if not value:
-        raise KeyProblem(f"the environment variable {name} is not set: set it, or use key_file or keystore_file")
-    return value
-
-
-def _file(path: Path | None, key: str) -> str:
-    assert path is not None
-    try:
-        if path.stat().st_size > _MAX_FILE:
-            raise KeyProblem(f"{key} {path} is larger than {_MAX_FILE} bytes: that is no key")
-        text = path.read_text("utf-8").strip()
-    except OSError as error:
-        raise KeyProblem(
-            f"{key} {path} cannot be read: {error.strerror or type(error).__name__}; check the path and its permissions"
-        ) from None
-    except UnicodeError:
-        raise KeyProblem(f"{key} {path} is not text") from None
-    if not text:
-        raise KeyProblem(f"{key} {path} is empty")
-    return text

@@ -1,14 +1,14 @@
 """Secrets that this process holds. A stranger's text may tell one back (providers write keys into their errors): it is veiled before it is shown.
 
+What stands in files and in the environment is held when it is read (``secret_settings``), what stands in the settings when they are loaded.
+
 What we write ourselves never has a secret in it; this is for what others answer, and a net under the logs.
 """
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,7 +28,7 @@ def hold(text: str) -> None:
 
 
 def hold_settings(model: BaseModel) -> None:
-    """Hold every secret of the settings: values, those in files, and those in the environment. A file that cannot be read holds none."""
+    """Hold every secret that stands in the settings themselves."""
     for value in _secrets(model):
         hold(value)
 
@@ -50,7 +50,7 @@ def _parts(text: str) -> Iterator[str]:
     try:
         address = urlsplit(text)
         found = [
-            address.username or "",
+            *(name for name in [address.username or ""] if not _is_word(name)),
             address.password or "",
             *(part for part in address.path.split("/") if not _is_word(part)),
             *(value for _, value in parse_qsl(address.query)),
@@ -65,30 +65,19 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _is_word(part: str) -> bool:
-    """A part of a path that is a word (``heartbeat``) and no key: keys have digits or capitals, and are long."""
+    """A user's name, or a part of a path, that is a word (``heartbeat``) and no key: keys have digits or capitals, and are long."""
     return len(part) < 16 and part.isascii() and part.replace("-", "").replace("_", "").isalpha() and part.islower()
 
 
-def _secrets(value: Any, name: str = "") -> Iterator[str]:
+def _secrets(value: Any) -> Iterator[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, BaseModel):
         for field in type(value).model_fields:
-            yield from _secrets(getattr(value, field), field)
+            yield from _secrets(getattr(value, field))
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from _secrets(inner)
     elif isinstance(value, (tuple, list)):
         for inner in value:
             yield from _secrets(inner)
-    elif isinstance(value, Path) and name.endswith("_file") and name not in ("ca_file", "keystore_file"):
-        yield from _lines(value)
-    elif isinstance(value, str) and name in ("env", "password_env"):
-        yield os.environ.get(value, "")
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeError):
-        return []

@@ -24,7 +24,8 @@ from monitor.alerts.body import summary
 from monitor.alerts.desk import Unit
 from monitor.alerts.standing import Standing, standing
 from monitor.model import Delivery, Receipt, Refused, Unavailable, Unsure, labels
-from monitor.receivers.post import Answered, Door, WebSettings, secret_of, web_address
+from monitor.model.secret_settings import one_of, secret_lines
+from monitor.receivers.post import Answered, Door, WebSettings, refusing, web_address
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -60,16 +61,15 @@ class AlertmanagerSettings(WebSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> AlertmanagerSettings:
-        if bool(self.urls) == (self.urls_file is not None):
-            raise ValueError("give the members either as urls or as urls_file (one a line)")
+        one_of("urls", self.urls or None, self.urls_file)
         for url in self.urls:
             _base(url.get_secret_value())
         return self
 
+    @refusing()
     def members(self) -> tuple[str, ...]:
         """The base addresses with their secrets: for requests only. Raises Refused with the remedy."""
-        text = secret_of(None, self.urls_file, "the file of the addresses") or ""
-        given = [url.get_secret_value() for url in self.urls] or [line.strip() for line in text.splitlines() if line.strip()]
+        given = [url.get_secret_value() for url in self.urls] or secret_lines("urls", None, self.urls_file)
         try:
             return tuple(_base(url) for url in given)
         except ValueError as wrong:
@@ -77,8 +77,7 @@ class AlertmanagerSettings(WebSettings):
 
     def ready(self) -> None:
         """Read all that is named here. Raises Refused with the remedy."""
-        if not self.members():
-            raise Refused("the file of the addresses names no Alertmanager", "one base address a line", fatal=True)
+        self.members()
         Door(self).ready()
 
 

@@ -18,8 +18,10 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from monitor.model import Delivery, Receipt, Refused, Unavailable, Unsure
+from monitor.model.secret_settings import one_of, secret
 from monitor.receivers.grafana_port import GrafanaPort, HalfDone, NotFound
 from monitor.receivers.grafana_text import OURS, Note, happening_note, incident_note, point_note
+from monitor.receivers.post import refusing
 
 log = structlog.get_logger()
 WRONG_ADDRESS = "give Grafana's own address as url, with its sub-path if it has one"
@@ -31,7 +33,7 @@ class GrafanaSettings(BaseModel):
     ``settle_seconds``: how long a request whose answer never came may still arrive. ``tags``: put on every annotation, such as the network's name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: Literal["grafana"]
     name: str = "grafana"
@@ -67,23 +69,14 @@ class GrafanaSettings(BaseModel):
 
     @model_validator(mode="after")
     def _one_token(self) -> GrafanaSettings:
-        if (self.token is None) == (self.token_file is None):
-            raise ValueError("give the service account's token either as token (from the environment) or as token_file")
+        one_of("token", self.token, self.token_file)
         return self
 
+    @refusing()
     def secret(self) -> str:
         """The token. Raises Refused with the remedy when the file cannot be read or holds something else."""
-        if self.token is not None:
-            found = self.token.get_secret_value()
-        else:
-            try:
-                found = (self.token_file or Path()).read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise Refused(
-                    f"the token file {self.token_file} cannot be read ({type(error).__name__})", "check its path and mode", True
-                ) from None
-        found = found.strip()
-        if not found or not found.isascii() or any(c.isspace() for c in found):
+        found = secret("token", self.token, self.token_file) or ""
+        if not found.isascii() or any(c.isspace() for c in found):
             raise Refused("that is no token of Grafana", "it is one word, such as glsa_...: see Service accounts in Grafana", True)
         return found
 

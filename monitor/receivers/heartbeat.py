@@ -16,6 +16,8 @@ import httpx
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from monitor.model.secret_settings import NoSecret, one_of, secret
+
 log = structlog.get_logger()
 
 # httpx writes the whole address of each request to its own log, and ours is a secret.
@@ -25,7 +27,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 class HeartbeatSettings(BaseModel):
     """Give ``url`` or ``url_file``: it usually holds a secret in its path, so it is never shown. ``alive_seconds``: how old the last judged block may be."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: SecretStr | None = None
     url_file: Path | None = None
@@ -35,8 +37,7 @@ class HeartbeatSettings(BaseModel):
 
     @model_validator(mode="after")
     def _web_address(self) -> HeartbeatSettings:
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError("give either url or url_file")
+        one_of("url", self.url, self.url_file)
         try:
             found = httpx.URL(self.address())
         except httpx.InvalidURL:
@@ -46,13 +47,8 @@ class HeartbeatSettings(BaseModel):
         return self
 
     def address(self) -> str:
-        """The address with its secret: for the request only. Raises ValueError when the file cannot be read."""
-        if self.url is not None:
-            return self.url.get_secret_value()
-        try:
-            return (self.url_file or Path()).read_text("utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            raise ValueError(f"url_file {self.url_file} cannot be read ({type(error).__name__}): check path and mode") from None
+        """The address with its secret: for the request only. Raises NoSecret when the file cannot be read."""
+        return secret("url", self.url, self.url_file) or ""
 
 
 @dataclass(slots=True)
@@ -92,6 +88,8 @@ class Heartbeat:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 answer = await client.get(self._settings.address())
             failed = None if answer.is_success else f"HTTP {answer.status_code}"
+        except NoSecret as wrong:
+            failed = f"heartbeat.{wrong}"
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             failed = type(error).__name__  # the text of the error would hold the address
         if failed is None:

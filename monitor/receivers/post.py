@@ -11,7 +11,8 @@ import email.utils
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from monitor.model import Refused, Unavailable, Unsure
+from monitor.model.secret_settings import NoSecret, one_of, secret
 
 # httpx writes the whole address of each request to its own log, and addresses may hold secrets.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -48,8 +50,7 @@ class WebSettings(BaseModel):
 
     @model_validator(mode="after")
     def _one_token(self) -> WebSettings:
-        if self.token is not None and self.token_file is not None:
-            raise ValueError("give either token or token_file")
+        one_of("token", self.token, self.token_file, required=False)
         return self
 
 
@@ -64,20 +65,13 @@ def web_address(text: str) -> str:
     return text
 
 
-def from_file(path: Path, what: str) -> str:
-    """A file's text without white space around it. Raises Refused with the remedy."""
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A secret that cannot be had ends in Refused: only a person can help."""
     try:
-        found = path.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise Refused(f"{what} {path} cannot be read ({type(error).__name__})", "check its path and mode", fatal=True) from None
-    if not found:
-        raise Refused(f"{what} {path} is empty", "write the secret into it", fatal=True)
-    return found
-
-
-def secret_of(value: SecretStr | None, path: Path | None, what: str) -> str | None:
-    """What is given as a value or in a file. Raises Refused with the remedy."""
-    return value.get_secret_value().strip() if value is not None else from_file(path, what) if path is not None else None
+        yield
+    except NoSecret as wrong:
+        raise Refused(wrong.reason, wrong.remedy, fatal=True) from None
 
 
 class Door:
@@ -113,8 +107,9 @@ class Door:
             raise Answered(answer.status_code, said, doing).meaning(answer.headers.get("retry-after"))
         return said
 
+    @refusing()
     def _headers(self) -> dict[str, str]:
-        token = secret_of(self._settings.token, self._settings.token_file, "the token file")
+        token = secret("token", self._settings.token, self._settings.token_file)
         if token is None:
             return {}
         if not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):

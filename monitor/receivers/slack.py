@@ -19,6 +19,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from monitor.model import Delivery, Receipt, Refused, Unavailable, Unsure
+from monitor.model.secret_settings import one_of, secret
+from monitor.receivers.post import refusing
 from monitor.receivers.slack_errors import CANNOT_READ, NO_EDIT, NO_THREAD, PAYLOAD, code_of, meaning, remedy_of
 from monitor.receivers.slack_message import SlackMessage, render
 
@@ -37,7 +39,7 @@ class SlackSettings(BaseModel):
     ``posts_a_second``: Slack takes about one a second and channel, and 50 edits and look-ups a minute; raise it for the embedded chain alone.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: Literal["slack"] = "slack"
     name: str = "slack"
@@ -54,22 +56,13 @@ class SlackSettings(BaseModel):
 
     @model_validator(mode="after")
     def _one_token(self) -> SlackSettings:
-        if (self.token is None) == (self.token_file is None):
-            raise ValueError("give the bot token either as token (from the environment) or as token_file")
+        one_of("token", self.token, self.token_file)
         return self
 
+    @refusing()
     def secret(self) -> str:
         """The bot token. Raises Refused with the remedy when the file cannot be read or holds something else."""
-        if self.token is not None:
-            found = self.token.get_secret_value()
-        else:
-            try:
-                found = (self.token_file or Path()).read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise Refused(
-                    f"the token file {self.token_file} cannot be read ({type(error).__name__})", "check its path and mode", True
-                ) from None
-        found = found.strip()
+        found = secret("token", self.token, self.token_file) or ""
         if not found.startswith("xoxb-") or not found.isascii() or any(c.isspace() for c in found):
             raise Refused("the Slack token is not a bot token", "it begins with xoxb-: see OAuth & Permissions of the app", True)
         return found

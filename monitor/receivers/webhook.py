@@ -17,7 +17,8 @@ from typing import Any, Literal
 from pydantic import SecretStr, model_validator
 
 from monitor.model import Delivery, Receipt, Refused
-from monitor.receivers.post import Door, WebSettings, secret_of, web_address
+from monitor.model.secret_settings import one_of, secret, secret_lines
+from monitor.receivers.post import Door, WebSettings, refusing, web_address
 
 VERSION = 1
 DELIVERY, TIMESTAMP, SIGNATURE = "X-Stakewarden-Delivery", "X-Stakewarden-Timestamp", "X-Stakewarden-Signature"
@@ -39,17 +40,16 @@ class WebhookSettings(WebSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> WebhookSettings:
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError("give the address either as url (from the environment) or as url_file")
-        if (self.secret is None) == (self.secret_file is None):
-            raise ValueError("give the signature's key either as secret (from the environment) or as secret_file")
+        one_of("url", self.url, self.url_file)
+        one_of("secret", self.secret, self.secret_file)
         if self.url is not None:
             web_address(self.url.get_secret_value())
         return self
 
+    @refusing()
     def address(self) -> str:
         """The address with its secrets: for the request only. Raises Refused with the remedy."""
-        found = secret_of(self.url, self.url_file, "the file of the address") or ""
+        found = secret("url", self.url, self.url_file) or ""
         try:
             return web_address(found)
         except ValueError as wrong:
@@ -61,11 +61,11 @@ class WebhookSettings(WebSettings):
         self.keys()
         Door(self).ready()
 
+    @refusing()
     def keys(self) -> tuple[bytes, ...]:
         """The keys of the signature, the first one the newest. Raises Refused with the remedy."""
-        text = secret_of(self.secret, self.secret_file, "the file of the webhook's secret") or ""
-        found = tuple(line.strip().encode() for line in text.splitlines() if line.strip())
-        if not found or any(len(key) < SHORTEST_SECRET for key in found):
+        found = tuple(line.encode() for line in secret_lines("secret", self.secret, self.secret_file))
+        if any(len(key) < SHORTEST_SECRET for key in found):
             raise Refused(f"the webhook's secret is shorter than {SHORTEST_SECRET} bytes", "make one: openssl rand -hex 32", fatal=True)
         return found
 

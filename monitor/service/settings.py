@@ -18,6 +18,7 @@ from monitor.alerts.canary import CanarySettings
 from monitor.catalogue.catalogue import nearest
 from monitor.chain.settings import NetworkSettings
 from monitor.guardian.settings import GuardianSettings
+from monitor.model.secret_settings import NoSecret, one_of, secret
 from monitor.receivers.alertmanager import AlertmanagerSettings
 from monitor.receivers.grafana import GrafanaSettings
 from monitor.receivers.heartbeat import HeartbeatSettings
@@ -71,8 +72,7 @@ class StoreSettings(_Strict):
 
     @model_validator(mode="after")
     def _one_url(self) -> StoreSettings:
-        if self.url is not None and self.url_file is not None:
-            raise ValueError("give either url or url_file")
+        one_of("url", self.url, self.url_file, required=False)
         return self
 
     @model_validator(mode="after")
@@ -83,14 +83,7 @@ class StoreSettings(_Strict):
 
     def location(self) -> str:
         """The URL with its password: for the engine only. Raises BadSettings when the file cannot be read."""
-        if self.url_file is not None:
-            try:
-                return self.url_file.read_text("utf-8").strip()
-            except (OSError, UnicodeError) as error:
-                raise BadSettings(
-                    [f"store.url_file: {self.url_file} cannot be read ({type(error).__name__}): check path and mode"]
-                ) from None
-        return self.url.get_secret_value() if self.url is not None else "sqlite:///.stakewarden/stakewarden.sqlite3"
+        return _read("store.url", self.url, self.url_file) or "sqlite:///.stakewarden/stakewarden.sqlite3"
 
 
 class WebSettings(_Strict):
@@ -104,25 +97,24 @@ class WebSettings(_Strict):
 
     @model_validator(mode="after")
     def _one_token(self) -> WebSettings:
-        if self.token is not None and self.token_file is not None:
-            raise ValueError("give either token or token_file")
+        one_of("token", self.token, self.token_file, required=False)
         if self.token is not None and len(self.token.get_secret_value().strip()) < MIN_TOKEN:
             raise ValueError(TOO_SHORT)
         return self
 
     def secret(self) -> str | None:
         """The token itself, or None. Raises BadSettings when its file cannot be read or holds too little."""
-        if self.token is not None:
-            return self.token.get_secret_value().strip()
-        if self.token_file is None:
-            return None
-        try:
-            found = self.token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            raise BadSettings([f"web.token_file: {self.token_file} cannot be read ({type(error).__name__}): check path and mode"]) from None
-        if len(found) < MIN_TOKEN:
-            raise BadSettings([f"web.token_file: {self.token_file}: {TOO_SHORT}"])
+        found = _read("web.token", self.token, self.token_file)
+        if found is not None and len(found) < MIN_TOKEN:
+            raise BadSettings([f"web.token_file {self.token_file}: {TOO_SHORT}"])
         return found
+
+
+def _read(setting: str, value: SecretStr | None, file: Path | None) -> str | None:
+    try:
+        return secret(setting, value, file)
+    except NoSecret as wrong:
+        raise BadSettings([str(wrong)]) from None
 
 
 RECEIVER_KINDS: dict[str, type[BaseModel]] = {

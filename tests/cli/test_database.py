@@ -60,4 +60,4 @@ def test_databases_that_cannot_be_used(stakewarden: Run, tmp_path: Path) -> None
             assert secret not in done.err and "Traceback" not in done.err
     body["store"] = {"url_file": str(tmp_path / "nowhere")}
     missing = stakewarden("db", "check", "-s", write(tmp_path, body))
-    assert missing.code == 2 and "store.url_file" in missing.err and "check path and mode" in missing.err
+    assert missing.code == 2 and "store.url_file" in missing.err and "check its path" in missing.err

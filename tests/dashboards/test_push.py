@@ -108,7 +108,7 @@ def test_each_refusal_has_its_remedy(fake: FakeGrafana, token: Path, tmp_path: P
     token.write_text("glsa_other")
     assert "make a new token" in str(run(fake, token).exception)
     token.write_text("")
-    assert "no token of Grafana" in str(run(fake, token).exception)
+    assert "is empty: write the secret alone into it" in str(run(fake, token).exception)
     assert "--url and --token-file" in str(run(fake, token, "--url", "grafana").exception)
     assert TOKEN not in str(run(fake, tmp_path / "nowhere").exception)
 

@@ -129,7 +129,7 @@ def test_a_missing_secret_of_the_example_is_named(copied: Path) -> None:
     (copied.parent / "secrets/bravo.url").unlink()
     result = CliRunner().invoke(application(), ["config", "check", copied.name])
     assert result.exit_code != 0
-    assert "endpoint bravo: cannot read url_file" in str(result.exception)
+    assert "endpoint bravo: url_file secrets/bravo.url is not there" in str(result.exception)
 
 
 # ---------------------------------------------------------------- below

@@ -412,10 +412,10 @@ async def test_the_token_is_in_no_log_and_no_repr(
 def test_the_token_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "token"
     from_file = GrafanaSettings(kind="grafana", url="http://grafana", token_file=path)
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(Refused, match="is not there"):
         from_file.secret()
     path.write_text("glsa_abc\n")
     assert from_file.secret() == "glsa_abc"
-    for bad in ("", "glsa a", "glsä"):
+    for bad in ("glsa a", "glsä"):
         with pytest.raises(Refused, match="no token of Grafana"):
             GrafanaSettings(kind="grafana", url="http://grafana", token=SecretStr(bad)).secret()

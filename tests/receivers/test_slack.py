@@ -212,8 +212,8 @@ async def test_the_token_is_in_no_log_and_no_repr(
 
 def test_settings_are_strict(tmp_path: Path) -> None:
     for bad, says in (
-        ({}, "either as token"),
-        ({"token": "xoxb-1", "token_file": tmp_path / "t"}, "either as token"),
+        ({}, "either token .* or token_file"),
+        ({"token": "xoxb-1", "token_file": tmp_path / "t"}, "either token or token_file"),
         ({"token": "xoxb-1", "channel": "#alerts"}, "pattern"),
         ({"token": "xoxb-1", "chanel": "C0123"}, "Extra inputs"),
     ):
@@ -224,11 +224,11 @@ def test_settings_are_strict(tmp_path: Path) -> None:
 def test_the_token_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "token"
     from_file = SlackSettings(channel="C0123", token_file=path)
-    with pytest.raises(Refused, match="cannot be read"):
+    with pytest.raises(Refused, match="is not there"):
         from_file.secret()
     path.write_text("xoxb-abc\n")
     assert from_file.secret() == "xoxb-abc"
-    for bad in ("xapp-1-abc", "", "xoxb-a b"):
+    for bad in ("xapp-1-abc", "xoxb", "xoxb-a b"):
         with pytest.raises(Refused, match="not a bot token"):
             SlackSettings(channel="C0123", token=SecretStr(bad)).secret()
 
