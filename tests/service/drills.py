@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
 from benchmarks.rig import Rig
-from monitor.devnet.drills import DRILLS, rehearse
+from monitor.devnet.drills import DRILLS, Ground, rehearse
 from monitor.devnet.drills.consensus import CONSENSUS
 from monitor.service.replay import replay_journal
 from monitor.store import Store
@@ -22,9 +24,16 @@ OF_CONSENSUS = tuple(drill.name for drill in CONSENSUS)
 OF_EXECUTION = tuple(name for name in DRILLS if name not in OF_CONSENSUS)
 
 
-def play(rig: Rig, name: str) -> None:
-    """Play a drill: exactly what it says must come of it."""
-    outcome = rehearse(DRILLS[name], rig.ground, lambda _: None)
+def play(rig: Rig, name: str, during: Callable[[], None] = lambda: None) -> None:
+    """Play a drill: exactly what it says must come of it. ``during`` looks on before it is undone."""
+
+    def undo(ground: Ground) -> None:
+        try:
+            during()
+        finally:
+            DRILLS[name].undo(ground)
+
+    outcome = rehearse(replace(DRILLS[name], undo=undo), rig.ground, lambda _: None)
     assert not outcome.problems, outcome.as_text() + "\n" + rig.last_lines()
     assert {n for names in outcome.alerts for n in names.split(" and ")} == set(DRILLS[name].alerts)
 

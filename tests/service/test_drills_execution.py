@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.rig import Rig
 from tests.service.drills import OF_EXECUTION, check_ends, play
+from tests.service.sitting import DRILL, Sitting
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +18,15 @@ def rig() -> Iterator[Rig]:
         yield running
 
 
-@pytest.mark.parametrize("name", OF_EXECUTION)
+@pytest.mark.parametrize("name", [name for name in OF_EXECUTION if name != DRILL])
 def test_a_drill_brings_exactly_what_it_says(rig: Rig, name: str) -> None:
     play(rig, name)
+
+
+def test_slack_grafana_the_page_promtool_and_history_tell_one_incident_alike(rig: Rig) -> None:
+    sitting = Sitting(rig)
+    play(rig, DRILL, sitting.during)
+    sitting.after()
 
 
 def test_nothing_was_said_twice_or_refused_and_the_journal_judges_the_same_again(rig: Rig) -> None:
