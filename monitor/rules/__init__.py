@@ -7,7 +7,7 @@ from monitor.rules.changes import reconcile_reorg, reload
 from monitor.rules.check import check
 from monitor.rules.files import EMPTY_RULES, Rule, RuleSet, from_sources, load, rule_files
 from monitor.rules.instances import Instances, Live, episode_id, fingerprint
-from monitor.rules.judge import judge, record
+from monitor.rules.judge import judge, judging, record
 from monitor.rules.problems import Problem, RuleFileErrors, Span, errors, render_problem, render_problems
 from monitor.rules.recording import keep_seconds, recorded_families, recording_sources
 from monitor.rules.unit_tests import Failure, Report, render_report, run
@@ -29,6 +29,7 @@ __all__ = [
     "fingerprint",
     "from_sources",
     "judge",
+    "judging",
     "keep_seconds",
     "load",
     "reconcile_reorg",

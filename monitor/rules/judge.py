@@ -36,6 +36,7 @@ from monitor.rules.instances import NONE, Instances, Live, Seen, episode_id, fin
 from monitor.rules.recording import in_dependency_order
 from monitor.rules.templates import Context, RenderError, Template
 from monitor.samples import COMPLETE, NAME, FrameWindow, LabelTable, Missing, Vector, recorded_frame
+from monitor.turns import Steps, at_once
 
 log = structlog.get_logger()
 
@@ -103,14 +104,23 @@ def record(rules: RuleSet, window: FrameWindow, at: Moment, live: Instances = NO
     return frames
 
 
-def judge(
-    rules: RuleSet, window: FrameWindow, at: Moment, live: Instances, external_labels: Mapping[str, str] | None = None
-) -> tuple[Instances, list[Transition], list[Verdict]]:
+Judged = tuple[Instances, list[Transition], list[Verdict]]
+"""What a moment comes to: all instances after it, transitions into and out of firing, and a verdict for each rule that was judged."""
+
+
+def judge(rules: RuleSet, window: FrameWindow, at: Moment, live: Instances, external_labels: Mapping[str, str] | None = None) -> Judged:
     """All alert rules at one moment. At a tick only rules about ourselves are judged, at a block made up after it only the others.
 
-    A group with an interval is judged at the first stamp in each interval. Transitions are those into and out of
-    firing, in order of rules. ``external_labels`` are for templates only.
+    A group with an interval is judged at the first stamp in each interval. Transitions are in order of rules.
+    ``external_labels`` are for templates only.
     """
+    return at_once(judging(rules, window, at, live, external_labels))
+
+
+def judging(
+    rules: RuleSet, window: FrameWindow, at: Moment, live: Instances, external_labels: Mapping[str, str] | None = None
+) -> Steps[Judged]:
+    """As :func:`judge`, a rule a step. The window must not change meanwhile."""
     before = _after_gap(live) if _gap(live.at, at) else live
     kept: list[Live] = []
     transitions: list[Transition] = []
@@ -130,6 +140,7 @@ def judge(
         for now, transition in _lives(_Judgement(rule, window, at, outcome, verdict), mine):
             kept += [now] if now else []
             transitions += [transition] if transition else []
+        yield
     groups = {rule.group for rule in rules.alerts}
     ticked = at.timestamp if isinstance(at, Tick) else live.ticked
     intervals = tuple(sorted((g, t) for g, t in judged.items() if g in groups))

@@ -15,6 +15,7 @@ from monitor.rules.files import Rule
 from monitor.samples import FrameWindow, Matcher, Matrix, Selector, Vector
 from monitor.samples.vector import Floats
 from monitor.service.pipeline import Pipeline
+from monitor.turns import Steps
 from monitor.web.charts import CHARTS, Chart, span
 from monitor.web.view import ChartView, Threshold
 
@@ -113,21 +114,26 @@ class Charts:
         self._compared: list[tuple[Rule, Comparison]] = []
         self._families: dict[str, frozenset[str]] = {}
 
-    def views(self, pipeline: Pipeline, at: Moment) -> tuple[ChartView, ...]:
+    def views(self, pipeline: Pipeline, at: Moment) -> Steps[tuple[ChartView, ...]]:
         """The charts of a pipeline; made again for a new moment only."""
         key = (id(pipeline), at, pipeline.setup.hash)
         if self._made is None or self._made[0] != key:
-            self._made = key, self.of(pipeline.setup.ruleset, pipeline.window, pipeline.live, at)
+            self._made = key, (yield from self.of(pipeline.setup.ruleset, pipeline.window, pipeline.live, at))
         return self._made[1]
 
-    def of(self, ruleset: RuleSet, window: FrameWindow, live: Iterable[AlertInstance], at: Moment) -> tuple[ChartView, ...]:
-        """All charts that have, or should have, a value: in the order in which they are declared, protocol by protocol."""
+    def of(self, ruleset: RuleSet, window: FrameWindow, live: Iterable[AlertInstance], at: Moment) -> Steps[tuple[ChartView, ...]]:
+        """All charts that have, or should have, a value: in the order in which they are declared, protocol by protocol. A chart a step."""
         if ruleset is not self._ruleset:
             self._ruleset = ruleset
             self._compared = [(rule, one) for rule in ruleset.alerts for one in comparisons(rule.expr) if math.isfinite(one.value)]
             self._families = {rule.id: frozenset(s.selector.family for s in selectors(rule.expr)) for rule in ruleset.alerts}
         instances = list(live)
-        return tuple(view for chart in CHARTS for view in self._chart(chart, window, instances, at.timestamp))
+        found: list[ChartView] = []
+        for chart in CHARTS:
+            for view in self._chart(chart, window, instances, at.timestamp):
+                found.append(view)
+                yield
+        return tuple(found)
 
     def _chart(self, chart: Chart, window: FrameWindow, live: Sequence[AlertInstance], at: int) -> Iterator[ChartView]:
         family = window.catalogue[chart.family]

@@ -45,6 +45,7 @@ from monitor.service.settings import BadSettings
 from monitor.service.setup import Setup
 from monitor.store import Lease, LeaseLost, lease
 from monitor.store.retention import Retention, prune
+from monitor.turns import Steps, in_turns
 from monitor.web.app import Face, app
 from monitor.web.view import StatusView
 
@@ -75,6 +76,7 @@ class Service:
         self._worker: asyncio.Task[None] | None = None
         self._kept: tuple[float, dict[str, Any]] = (0.0, dict(status.NOTHING))
         self._charts = Charts()
+        self._showing = asyncio.Lock()
         self._shown: tuple[tuple[Any, ...], StatusView] | None = None
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -289,13 +291,17 @@ class Service:
             self._kept = (time.monotonic(), await parts.store.look(status.kept))
         stale = max(12.0, 3 * parts.settings.network.block_seconds)
         why = status.problems(self.pipeline, progress, self.lease is None, stale)
-        key = (progress.at, progress.judged_at, self._kept[0], why, id(self.pipeline))
-        if self._shown is None or self._shown[0] != key:
-            network = f"chain {parts.settings.network.chain_id}"
-            pipeline, health = self.pipeline, parts.execution.health()
-            charts = () if pipeline is None or progress.at is None else self._charts.views(pipeline, progress.at)
-            self._shown = key, status.view(network, pipeline, progress, why, health, self._kept[1], self.watch, charts, parts.uncovered)
-        return self._shown[1]
+        async with self._showing:
+            key = (progress.at, progress.judged_at, self._kept[0], why, id(self.pipeline))
+            if self._shown is None or self._shown[0] != key:
+                self._shown = key, await in_turns(self._view(why))
+            return self._shown[1]
+
+    def _view(self, why: tuple[str, ...]) -> Steps[StatusView]:
+        parts, pipeline, progress, at = self.parts, self.pipeline, self.parts.progress, self.parts.progress.at
+        charts = () if pipeline is None or at is None else (yield from self._charts.views(pipeline, at))
+        network, health = f"chain {parts.settings.network.chain_id}", parts.execution.health()
+        return (yield from status.view(network, at, pipeline, progress, why, health, self._kept[1], self.watch, charts, parts.uncovered))
 
     def shown_again(self) -> None:
         """Somebody changed something: the next page shows it."""

@@ -6,7 +6,6 @@ pipeline raises and is built again from the store, the very way of a restart.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from monitor.service.reorg import Reorg
 from monitor.service.setup import Setup
 from monitor.service.state import State
 from monitor.store import JudgedEntry, Lease, Store, Unit, journal
+from monitor.turns import in_turns
 
 log = structlog.get_logger()
 
@@ -96,8 +96,7 @@ class Pipeline:
         since = self.memory.cursor if self.memory.cursor is not None else stamp.number - 1
         snapshot = await self.rooms.execution.read(stamp, reading.reads_of(due), self._watch, since)
         snapshot = replace(snapshot, beacon=self.rooms.beacon())
-        found = reading.judge(self.rooms.collectors, due, snapshot, self.memory)
-        await _breathe()
+        found = await in_turns(reading.judging(self.rooms.collectors, due, snapshot, self.memory))
         self.progress.seen_at, self.progress.last_block = event.seen_at, stamp
         await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot.agreed)
         self.recent = [*self.recent[-63:], stamp]
@@ -160,10 +159,8 @@ class Pipeline:
         own = [] if self.live.is_before_tick(at) else [own_frames(self.rooms.facts(self.progress, self.window, at), at)]
         for frame in own:
             self.window.append(frame)
-        await _breathe()
         recorded = rules.record(self.setup.ruleset, self.window, at, self.live)
-        live, found, verdicts = rules.judge(self.setup.ruleset, self.window, at, self.live)
-        await _breathe()
+        live, found, verdicts = await in_turns(rules.judging(self.setup.ruleset, self.window, at, self.live))
         live, transitions = self._reorg.announced(live, [*ended, *found], at)
         memory = replace(memory, orphaned=self._reorg.to_json())
         judged_at = time.time()
@@ -214,11 +211,6 @@ class Pipeline:
             else:
                 protocol = dict(frame.scope).get("protocol", "")
                 self.progress.failures[(frame.collector, protocol, type(frame.status).__name__.lower())] += 1
-
-
-async def _breathe() -> None:
-    """Let others run between two computations of a block: heads, pages and nodes' answers do not wait for all of them at once."""
-    await asyncio.sleep(0)
 
 
 class ChainLost(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from monitor.model import Address, BlockStamp, Collector, Disputed, Failed, Frame, Known, Read, Snapshot, Unanswered, blind_frame
+from monitor.turns import Steps
 
 log = structlog.get_logger()
 
@@ -86,14 +87,15 @@ def watched(collectors: Iterable[Collector]) -> frozenset[Address]:
     return frozenset(address for collector in collectors for address in collector.watches)
 
 
-def judge(collectors: Sequence[Collector], due: Sequence[Plan], snapshot: Snapshot, memory: Memory) -> Found:
-    """Frames of the due collectors, and what is remembered: who ran, who was woken by a log, how far the logs were taken."""
+def judging(collectors: Sequence[Collector], due: Sequence[Plan], snapshot: Snapshot, memory: Memory) -> Steps[Found]:
+    """Frames of the due collectors, and what is remembered: who ran, who was woken by a log, how far the logs were taken. A collector a step."""
     frames: list[Frame] = []
     known = dict(memory.known)
     for plan in due:
         found, after = _judge_one(plan.collector, snapshot, known.get(plan.collector.name, {}))
         frames += found
         known[plan.collector.name] = after
+        yield
     ran = {**memory.ran, **{plan.collector.name: snapshot.stamp.timestamp for plan in due}}
     taken = isinstance(snapshot.logs, tuple)
     logged = {log.address for log in snapshot.logs} if isinstance(snapshot.logs, tuple) else set()

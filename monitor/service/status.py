@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlmodel import col
@@ -23,6 +23,7 @@ from monitor.service.pipeline import Pipeline
 from monitor.store import Unit, replay
 from monitor.store.tables.alerts import Acknowledgement, AlertEpisode, DeliveryRow, Incident, IncidentEpisode, SilenceRow
 from monitor.store.tables.guardian import PauseRow
+from monitor.turns import Steps
 from monitor.web.view import (
     AlertView,
     BeaconState,
@@ -37,6 +38,7 @@ from monitor.web.view import (
     StatusView,
 )
 
+T = TypeVar("T")
 ENDED_SECONDS = 24 * 3600
 """How long the page still lists a silence that is over."""
 NOTHING: Mapping[str, Any] = {
@@ -67,6 +69,7 @@ def problems(
 
 def view(
     network: str,
+    at: Moment | None,
     pipeline: Pipeline | None,
     progress: Progress,
     why: tuple[str, ...],
@@ -75,22 +78,28 @@ def view(
     watch: BeaconWatch | None = None,
     charts: tuple[ChartView, ...] = (),
     uncovered: tuple[str, ...] = (),
-) -> StatusView:
-    """The whole page. ``kept`` is what :func:`kept` read from the database; ``uncovered`` is what the settings leave unwatched."""
-    at = progress.at
+) -> Steps[StatusView]:
+    """The whole page at a moment; blocks may be judged between two steps.
+
+    ``kept`` is what :func:`kept` read from the database; ``uncovered`` is what the settings leave unwatched.
+    """
     ready = None if pipeline is None or at is None else (pipeline, at)
     block = progress.last_block
+    alerts = () if ready is None else (yield from _each(_alerts(ready[0], kept["muted"])))
+    series = () if ready is None else (yield from _each(_series(ready[0].window, ready[1])))
+    collectors = () if ready is None else (yield from _each(_collectors(ready[0].window, progress, ready[1])))
+    coverage = () if pipeline is None else (yield from _each(_coverage(pipeline, progress, kept["fired"])))
     return StatusView(
         network=network,
         block=None if block is None else block.number,
         timestamp=None if at is None else at.timestamp,
         judged_at=progress.judged_at,
         problems=why,
-        alerts=() if ready is None else tuple(_alerts(ready[0], kept["muted"])),
-        series=() if ready is None else tuple(_series(ready[0].window, ready[1])),
+        alerts=alerts,
+        series=series,
         endpoints=tuple(_endpoint(e) for e in health),
         beacon=None if watch is None else _beacon(watch),
-        collectors=() if ready is None else tuple(_collectors(ready[0].window, progress, ready[1])),
+        collectors=collectors,
         readiness=() if ready is None else tuple(_readiness(ready[0], ready[1])),
         incidents=kept["incidents"],
         pauses=kept["pauses"],
@@ -99,10 +108,19 @@ def view(
         rule_errors=tuple(f"{v.rule}: {v.error}" for v in progress.verdicts if v.error is not None),
         rules=0 if pipeline is None else len(pipeline.setup.ruleset),
         charts=charts,
-        coverage=() if pipeline is None else tuple(_coverage(pipeline, progress, kept["fired"])),
+        coverage=coverage,
         uncovered=uncovered,
         silences=kept["silences"],
     )
+
+
+def _each(made: Iterable[T]) -> Steps[tuple[T, ...]]:
+    """All that is made, one a step."""
+    found: list[T] = []
+    for one in made:
+        found.append(one)
+        yield
+    return tuple(found)
 
 
 # ---------------------------------------------------------------- from the database
@@ -285,7 +303,8 @@ def _watched(expr: Expr) -> tuple[str, int]:
 
 def _series(window: FrameWindow, at: Moment) -> Iterable[SeriesView]:
     for family in window.catalogue:
-        yield from _family(window, family, at)
+        if family.name in window.catalogue:  # a reload between two steps may have taken it away
+            yield from _family(window, family, at)
 
 
 def _family(window: FrameWindow, family: Family, at: Moment) -> Iterable[SeriesView]:

@@ -18,7 +18,8 @@ from monitor.collectors.slashing import SlashingEvents
 from monitor.model import BlockStamp, Event, Frame, Ok
 from monitor.model.beacon import Offence
 from monitor.samples import FrameWindow, Matcher, Selector, Source
-from monitor.service.reading import Memory, judge, plans
+from monitor.service.reading import Memory, judging, plans
+from monitor.turns import at_once
 from tests.collectors.beacon_state import SPEC, Chain, offence, owners, snapshot
 
 COLLECTORS = beacon_collectors(["lido"], SPEC)
@@ -128,7 +129,7 @@ class Service(RuleBasedStateMachine):
         due, failed = plans(COLLECTORS, memory, at)
         assert len(due) == len(COLLECTORS) and not failed, "due at each block"
         seen = snapshot(at, self.chain.view())
-        found, again = judge(COLLECTORS, due, seen, memory), judge(COLLECTORS, due, seen, memory)
+        found, again = (at_once(judging(COLLECTORS, due, seen, memory)) for _ in range(2))
         assert list(map(said, found.frames)) == list(map(said, again.frames)) and found.memory == again.memory
         assert json.loads(json.dumps(found.memory.known)) == found.memory.known
         for frame in found.frames:

@@ -18,7 +18,8 @@ from monitor.devnet.world import World
 from monitor.model import Balance, BlockStamp, Call, Event, Frame, Hash, Labels, Log, Ok, Read, Reverted, Slot, Snapshot, Value, address
 from monitor.protocols.lido import protocol
 from monitor.protocols.lido.deployment import load
-from monitor.service.reading import Memory, judge, plans, reads_of, watched
+from monitor.service.reading import Memory, judging, plans, reads_of, watched
+from monitor.turns import at_once
 
 
 class Watcher:
@@ -50,7 +51,7 @@ class Watcher:
             due, failed = plans(self.collectors, self.memory, stamp)
             reads = reads_of(due)
             self.reads.append(len(reads))
-            found = judge(self.collectors, due, self.snapshot(reads), self.memory)
+            found = at_once(judging(self.collectors, due, self.snapshot(reads), self.memory))
             self.memory = found.memory
             for frame in (*failed, *found.frames):
                 self.events += frame.events

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor.devnet.world import World
-from monitor.model import Transition
+from monitor.model import BlockStamp, Transition
 from monitor.service import state
 from monitor.service.build import build
 from monitor.service.facts import fact_finder
@@ -49,7 +49,7 @@ async def judged(settings: Path, until: int) -> int:
     running = asyncio.create_task(Pipeline(rooms, parts.setup, before, parts.progress, held).run())
     try:
         async with asyncio.timeout(20):
-            while parts.progress.last_block is None or parts.progress.last_block.number < until or parts.progress.blocks == 0:
+            while not isinstance(parts.progress.at, BlockStamp) or parts.progress.at.number < until:
                 assert not running.done(), running
                 await asyncio.sleep(0.02)
     finally:

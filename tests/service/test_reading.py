@@ -8,7 +8,8 @@ from dataclasses import replace
 import structlog
 
 from monitor.model import Balance, BlockStamp, Cadence, Disputed, Failed, Log, Ok, Read, Snapshot, Unanswered, labels
-from monitor.service.reading import PIPELINE, Memory, judge, plans, reads_of, watched
+from monitor.service.reading import PIPELINE, Memory, judging, plans, reads_of, watched
+from monitor.turns import at_once
 from tests.service.making import HERE, THERE, Small, block, log
 
 SLOW = Cadence(seconds=60)
@@ -20,7 +21,7 @@ def step(
 ) -> tuple[dict[str, list[object]], Memory]:
     """One block: status of each collector's frames by name, and the memory after it."""
     due, failed = plans(collectors, memory, stamp)
-    found = judge(collectors, due, Snapshot(stamp, {}, logs, ("a", "b")), memory)
+    found = at_once(judging(collectors, due, Snapshot(stamp, {}, logs, ("a", "b")), memory))
     statuses: dict[str, list[object]] = {}
     for frame in (*failed, *found.frames):
         statuses.setdefault(frame.collector, []).append(frame.status)
