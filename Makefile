@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 NODE   := contracts/node_modules/.stamp
+LINTER := tests/deploy/node_modules/.stamp
 WORKERS ?= 3
 
 .PHONY: help run devnet test check format bench prove pin migration clean
@@ -13,7 +14,7 @@ help: ## this list
 run: $(VENV)/.runtime $(NODE) ## start Stakewarden; without settings, on the embedded chain
 	@$(BIN)/stakewarden run
 
-test: $(VENV)/.dev $(NODE) ## all tests
+test: $(VENV)/.dev $(NODE) $(LINTER) ## all tests
 	@$(BIN)/python -m tests.needs
 	cd contracts && node_modules/.bin/forge test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -43,7 +44,7 @@ pin: ## renew the pinned requirements (needs uv)
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $$f.in -o $$f.txt || exit 1; done
 
 clean: ## remove what was built here
-	rm -rf $(VENV) .stakewarden contracts/out contracts/cache contracts/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .stakewarden contracts/out contracts/cache contracts/node_modules tests/deploy/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # ---- set-up, with one clear line for what is missing
 
@@ -74,4 +75,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 $(NODE): contracts/package.json contracts/package-lock.json | needs-node
 	@echo "installing anvil, forge and solc into contracts/node_modules ..."
 	@cd contracts && npm install --no-save --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(LINTER): tests/deploy/package.json tests/deploy/package-lock.json | needs-node
+	@echo "installing the linter of docker-compose.yml into tests/deploy/node_modules ..."
+	@cd tests/deploy && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -1,4 +1,4 @@
-"""The part of the Compose specification that our file may use, as a JSON schema of our own: an unknown or misspelt key is a fault, as it is to Docker.
+"""The part of the Compose specification that our file may use, as a JSON schema of our own. What Compose itself refuses, its linter says (``dclint.json``).
 
 Strict where Compose is lenient: short forms that hide a meaning (unquoted ports, durations without a unit) are refused.
 """
@@ -55,7 +55,8 @@ SERVICE = closed(
     stop_grace_period=DURATION,
 )
 COMPOSE = closed(
-    ["services", "networks", "volumes", "secrets"],
+    ["name", "services", "networks", "volumes", "secrets"],
+    name={"const": "stakewarden"},
     services=each({**SERVICE, "oneOf": [{"required": ["image"]}, {"required": ["build"]}]}),
     networks=each(closed([], internal={"type": "boolean"})),
     volumes=each(closed([])),

@@ -100,6 +100,41 @@ def test_grafana_reads_stakewarden_and_the_dashboards_of_this_repository() -> No
         assert named_sources(json.loads(board.read_text())) <= {source["uid"], "-- Grafana --", "grafana", "${datasource}"}, board.name
 
 
+def dclint(compose: str, folder: Path) -> list[str]:
+    """Rule and message of what Compose's linter finds: its rules, and the specification's own schema, which it brings with it."""
+    path = folder / "docker-compose.yml"
+    path.write_text(compose)
+    program = ROOT / "tests/deploy/node_modules/.bin/dclint"
+    assert program.exists(), "dclint is missing: `make test` installs it"
+    command = [str(program), "--config", str(ROOT / "tests/deploy/dclint.json"), "--formatter", "json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 1) and done.stdout, done.stderr
+    (found,) = json.loads(done.stdout)
+    return [f"{message['rule']}: {message['message']}" for message in found["messages"]]
+
+
+def test_composes_own_linter_finds_nothing(tmp_path: Path) -> None:
+    assert dclint((ROOT / "docker-compose.yml").read_text(), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        (
+            {"name: stakewarden\n": "", "postgres:15": "postgres:latest", '"127.0.0.1:8787:8787"': '"8787:8787"'},
+            {"require-project-name-field", "service-image-require-explicit-tag", "no-unbound-port-interfaces"},
+        ),
+        ({"read_only: true": "read_onli: true"}, {"invalid-schema"}),
+    ],
+)
+def test_composes_own_linter_is_awake(changes: dict[str, str], rules: set[str], tmp_path: Path) -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    for of, instead in changes.items():
+        assert of in compose
+        compose = compose.replace(of, instead, 1)
+    assert {found.split(": ")[0] for found in dclint(compose, tmp_path)} == rules
+
+
 def load_compose_port() -> int:
     return int(yaml.safe_load(SETTINGS)["web"].get("port", 8787))
 
