@@ -22,6 +22,7 @@ from monitor.cli.run import location, read
 from monitor.cli.where import settings_file
 from monitor.model import Acknowledge, Silence
 from monitor.store import Store, StoreError, Unit
+from monitor.store.errors import said
 
 app = typer.Typer(no_args_is_help=True)
 silences = typer.Typer(no_args_is_help=True)
@@ -121,7 +122,6 @@ def with_store(settings: Path | None, work: Callable[[Book, Unit], T], *, write:
         with Store.open(location(path)) as store, store.begin() if write else store.read() as unit:
             return work(book, unit)
     except DBAPIError as error:
-        said = str(error.orig).splitlines()[0]
-        raise Failure(f"the database of {path}: {said}; `stakewarden db check` says whether its schema fits", code=1) from None
+        raise Failure(f"the database of {path}: {said(error)}; `stakewarden db check` says whether its schema fits", code=1) from None
     except (StoreError, CommandRefused, BadRoutes) as wrong:
         raise Failure(str(wrong), code=1) from None

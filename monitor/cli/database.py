@@ -15,6 +15,7 @@ from monitor.cli.run import location, read
 from monitor.cli.where import settings_file
 from monitor.service.replay import replay_journal
 from monitor.store import Store, StoreError
+from monitor.store.errors import said
 
 app = typer.Typer(no_args_is_help=True)
 SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
@@ -69,7 +70,6 @@ def opened(settings: Path | None) -> Iterator[Store]:
             try:
                 yield store
             except DBAPIError as error:
-                said = str(error.orig).splitlines()[0]
-                raise Failure(f"store {store.where}: {said}; `stakewarden db check` says whether its schema fits", code=1) from None
+                raise Failure(f"store {store.where}: {said(error)}; `stakewarden db check` says whether its schema fits", code=1) from None
     except StoreError as wrong:
         raise Failure(str(wrong), code=1) from None

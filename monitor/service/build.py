@@ -20,6 +20,7 @@ from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.policy import BadPolicy, Policy, load_policy
 from monitor.guardian.responses import Responses
 from monitor.model import Collector, Receiver, Refused
+from monitor.model.secret_settings import exposed
 from monitor.protocols import lido
 from monitor.protocols.entries import BadEntry
 from monitor.protocols.lido import deployment
@@ -80,6 +81,8 @@ def build(settings: Settings) -> Parts:
     made = (*_collectors(settings, sources), *_beacon(settings, keys), *_guardian(settings, signer))
     ruleset = load_rules(settings)
     _check_secrets(settings)
+    for line in exposed(settings):
+        log.warning("settings.secret_exposed", problem=line)
     book = Book(_routes(settings), [r.name for r in settings.receivers if r.kind == "grafana"])
     responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
     uncovered = [line for source in sources for line in source.uncovered]

@@ -6,6 +6,7 @@ names the file, the line, what was found and the nearest valid key; values are n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -192,14 +193,23 @@ def _parsed(path: Path) -> tuple[dict[str, Any], yaml.Node | None]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise BadSettings([f"{path}{place}: not YAML: {getattr(error, 'problem', error)}"]) from None
-    except (ValueError, RecursionError) as error:  # a date that does not exist; an anchor inside itself
-        raise BadSettings([f"{path}: a value cannot be read ({error}): put texts into quotes"]) from None
+        raise BadSettings([f"{path}{place}: not YAML: {_unquoted(getattr(error, 'problem', error))}"]) from None
+    except (
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # a date that does not exist; a tag that does not fit; an anchor inside itself
+        raise BadSettings([f"{path}: a value cannot be read ({_unquoted(error)}): put texts into quotes"]) from None
     if not isinstance(body, dict):
         raise BadSettings([f"{path}: must be a mapping with network, protocols, ..."])
     if twice:
         raise BadSettings(twice)
     return body, root
+
+
+def _unquoted(said: object) -> str:
+    """What YAML says, without the words that it quotes from the file: a secret that begins with ``*`` or ``!`` and stands without quotes would be one."""
+    return re.sub(r"""'(?!<)[^'\n]{2,}'|"[^"\n]{2,}\"""", "...", str(said))
 
 
 def _repeated(root: yaml.Node | None) -> Iterator[yaml.Node]:

@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
+from monitor.model.secrecy import hold
 from monitor.store.errors import BadUrl, Unreachable
 
 READ_ONLY = "stakewarden_read_only"
@@ -25,9 +26,13 @@ def parse(url: str) -> URL:
     """The SQLAlchemy URL with our driver filled in. Raises BadUrl."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is none
         # The text may hold a password, so it is not repeated.
         raise BadUrl("the URL cannot be read", "url", "write sqlite:///path/to/file.db or postgresql://user@host/database") from None
+    if parsed.password:
+        hold(str(parsed.password))
+    if "@" in (parsed.host or ""):
+        raise BadUrl("there are two @ before the host", "url", "write an @ in the password as %40")
     scheme = parsed.drivername.split("+")[0]
     if scheme == "sqlite":
         return _sqlite_url(parsed)

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError
+
+from monitor.model.secrecy import veiled
+
+
+def said(error: DBAPIError) -> str:
+    """The first line of what the database, or its driver, says. They name host and user; a proxy between may tell more, so it is veiled."""
+    return (veiled(str(error.orig)).strip().splitlines() or [type(error.orig).__name__])[0]
+
 
 class StoreError(Exception):
     """Something is wrong with the store: ``what``, at ``where`` (a URL without its password), and the ``remedy``."""

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from monitor.store import lease as leases
 from monitor.store import migrations
 from monitor.store.engine import READ_ONLY, make_engine, parse, shown
-from monitor.store.errors import SchemaMismatch, StoreError, Unreachable
+from monitor.store.errors import SchemaMismatch, StoreError, Unreachable, said
 from monitor.store.lease import Lease
 from monitor.store.memory import Memory
 from monitor.store.tables import METADATA
@@ -52,7 +52,7 @@ class Store:
                 pass
         except DBAPIError as error:
             engine.dispose()
-            raise Unreachable(_reason(error), shown(parsed), "see that the server runs and that store.url is right") from None
+            raise Unreachable(said(error), shown(parsed), "see that the server runs and that store.url is right") from None
         return cls(engine)
 
     @contextmanager
@@ -200,8 +200,3 @@ def _broken_references(conn: Connection) -> list[str]:
         return []
     rows = conn.exec_driver_sql("PRAGMA foreign_key_check")
     return [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in rows]
-
-
-def _reason(error: DBAPIError) -> str:
-    """The first line of the driver's message. psycopg's and SQLite's messages name host and user, never the password."""
-    return str(error.orig).strip().splitlines()[0]

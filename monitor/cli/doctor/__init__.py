@@ -17,9 +17,10 @@ from monitor.cli.doctor.around import around
 from monitor.cli.doctor.consensus import beacon
 from monitor.cli.doctor.contracts import contracts, guardian
 from monitor.cli.doctor.execution import endpoints
-from monitor.cli.doctor.finding import Finding, ok, told
+from monitor.cli.doctor.finding import Finding, note, ok, told
 from monitor.cli.run import load, read, with_database
 from monitor.cli.where import settings_file
+from monitor.model.secret_settings import exposed
 from monitor.service.build import Parts
 from monitor.service.settings import Settings
 
@@ -41,6 +42,7 @@ def doctor(
         parts.store.close()
     found = [
         ok("settings", f"{path}: {len(parts.setup.ruleset)} rules, {len(parts.receivers)} receivers"),
+        *(note("secrets", *line.split(": ", 1)) for line in exposed(parts.settings)),
         *asyncio.run(_examine(read(path), parts, states)),
     ]
     typer.echo(json.dumps([asdict(f) for f in found], indent=1) if as_json else "\n".join(told(found)))

@@ -17,10 +17,12 @@ from sqlmodel import col
 from monitor.cli.doctor.finding import Finding, note, ok, wrong
 from monitor.cli.run import missing_file
 from monitor.model import Refused
+from monitor.model.secret_settings import NoSecret
 from monitor.receivers.heartbeat import HeartbeatSettings
 from monitor.service.build import CheckedReceiver
 from monitor.service.settings import Settings, StoreSettings, WebSettings
 from monitor.store import Store, StoreError, Unit, migrations
+from monitor.store.errors import said
 from monitor.store.lease import database_time
 from monitor.store.tables.journal import JournalRow
 from monitor.store.tables.lease import LeaseRow
@@ -49,7 +51,7 @@ def database(settings: StoreSettings) -> list[Finding]:
     except StoreError as error:
         return [wrong("database", f"{error.where}: {error.what}", error.remedy)]
     except DBAPIError as error:
-        return [wrong("database", str(error.orig).strip().splitlines()[0], "`stakewarden db check` tells more")]
+        return [wrong("database", said(error), "`stakewarden db check` tells more")]
 
 
 def _schema(store: Store) -> Finding:
@@ -135,7 +137,10 @@ async def heartbeat(settings: HeartbeatSettings | None) -> Finding:
     what = "heartbeat"
     if settings is None:
         return note(what, "none is configured: nobody is told when Stakewarden itself is dead", "set heartbeat.url")
-    address = urlsplit(settings.address())
+    try:
+        address = urlsplit(settings.address())
+    except NoSecret as error:
+        return wrong(what, error.reason, error.remedy)
     try:
         async with asyncio.timeout(settings.timeout_seconds):
             _, writer = await asyncio.open_connection(address.hostname, address.port or (443 if address.scheme == "https" else 80))
