@@ -42,11 +42,12 @@ def card(incident: Mapping[str, Any], live: Mapping[str, AlertView], viewer: Vie
     alerts = sorted(incident.get("alerts", ()), key=lambda a: (a.get("state") != "firing", _severity(a), a.get("since_timestamp") or 0))
     worst = _worst(incident)
     parts = [_head(incident, alerts, worst)]
-    parts += [_alert(a, live.get(str(a.get("episode")))) for a in alerts[:shown]]
+    parts += [_alert(a, live.get(str(a.get("episode"))), len(alerts) == 1) for a in alerts[:shown]]
     if shown is not None and len(alerts) > shown:
         parts.append(f"<p class=alert><a href='{_page_of(incident)}'>and {len(alerts) - shown:,} more alerts</a></p>")
     parts += [_way(incident, alerts), _taken(incident), _messages(incident), _acts(incident, alerts, viewer, alone)]
-    return f"<article class='inc {worst if worst in SEVERITIES else ''}' id='{_anchor(incident)}'>{''.join(parts)}</article>"
+    kind = "over" if incident.get("closed_at") is not None else worst if worst in SEVERITIES else ""
+    return f"<article class='inc {kind}' id='{_anchor(incident)}'>{''.join(parts)}</article>"
 
 
 def _head(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], worst: str) -> str:
@@ -59,10 +60,11 @@ def _head(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]], wors
     return f"<div class=top>{pill(KINDS.get(worst, ''), worst or 'alert')}{over}<span>{where}</span><span class=grow></span>{taken}</div>"
 
 
-def _alert(alert: Mapping[str, Any], now: AlertView | None) -> str:
+def _alert(alert: Mapping[str, Any], now: AlertView | None, only: bool) -> str:
+    """``only``: the incident's state is its state, and is said already."""
     own, notes = dict(alert.get("labels") or {}), dict(alert.get("annotations") or {})
     state = str(alert.get("state") or "")
-    ended = "" if state == "firing" else " " + pill("good", state)
+    ended = "" if state == "firing" or only else " " + pill("good", state)
     unknown = alert.get("unknown_since") if now is None else now.unknown_since
     blind = f" {pill('warn', f'not known since block {unknown:,}')}" if state == "firing" and unknown is not None else ""
     name = str(own.get("alertname") or alert.get("rule") or "")
