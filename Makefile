@@ -12,7 +12,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.runtime $(NODE) ## start Stakewarden; without settings, on the embedded chain
-	@$(BIN)/stakewarden run
+	@$(BIN)/stakewarden run $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.dev $(NODE) $(LINTER) ## all tests
 	@$(BIN)/python -m tests.needs

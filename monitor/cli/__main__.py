@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from monitor import __version__
 from monitor.cli.failure import Failure
@@ -39,7 +40,7 @@ PANELS = {
     "Keep": ("db", "replay", "version"),
     "Practise": ("devnet", "drill"),
 }
-"""How ``--help`` groups the commands, by what one wants to do."""
+"""How ``--help`` groups the commands, by what one wants to do, and in which order."""
 BEGIN = "\n\n".join((
     "Begin here: `stakewarden run` without settings starts an embedded chain and watches it; `stakewarden drill unbacked-mint` in another terminal shows an incident.",
     "On mainnet: copy settings.example.yaml to settings.yaml, then `stakewarden config check settings.yaml`, `stakewarden doctor`, `stakewarden run`.",
@@ -47,10 +48,18 @@ BEGIN = "\n\n".join((
 ))  # fmt: skip
 
 
+class InOrder(TyperGroup):
+    """Commands in the order of ``PANELS``."""
+
+    def list_commands(self, _: object) -> list[str]:
+        return [name for names in PANELS.values() for name in names if name in self.commands]
+
+
 def application(only: str | None = None) -> typer.Typer:
     """The command line, or as much of it as the command ``only`` needs: importing everything takes seconds on a busy machine."""
     found = typer.Typer(
         name="stakewarden",
+        cls=InOrder,
         help="Watches liquid staking on Ethereum, judges by YAML rules, alerts, and can pause.",
         epilog=BEGIN,
         no_args_is_help=True,

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from monitor.alerts import BadRoutes, Book, CommandRefused, active_silences, load_routes, open_incidents
 from monitor.cli.failure import Failure
 from monitor.cli.run import location, read
-from monitor.cli.where import settings_file
+from monitor.cli.where import SettingsOption, settings_file
 from monitor.model import Acknowledge, Silence
 from monitor.store import Store, StoreError, Unit
 from monitor.store.errors import said
@@ -27,7 +27,6 @@ from monitor.store.errors import said
 app = typer.Typer(no_args_is_help=True)
 silences = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
-SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WhoOption = Annotated[str, typer.Option(help="Who; your login name by default.")]
 _SPAN = re.compile(r"^(\d+)([smhd])$")

@@ -15,7 +15,7 @@ import typer
 from monitor.cli.failure import Failure
 from monitor.devnet.anvil import AnvilFailed, AnvilMissing
 from monitor.devnet.drills import DRILLS, Ground, NotReady, Outcome, rehearse
-from monitor.devnet.embedded import VALIDATORS, Embedded, drilling
+from monitor.devnet.embedded import VALIDATORS, Embedded, Occupied, drilling
 from monitor.devnet.place import FOLDER, Devnet
 
 
@@ -31,7 +31,7 @@ def devnet(
     """Start the embedded chain alone: anvil, stand-ins, three endpoints, three beacon nodes, and the Slack inbox."""
     try:
         asyncio.run(_devnet(folder, port, store or None, validators, with_parent))
-    except (AnvilMissing, AnvilFailed) as wrong:
+    except (AnvilMissing, AnvilFailed, Occupied) as wrong:
         raise Failure(str(wrong), code=1) from None
 
 
@@ -65,6 +65,7 @@ async def _until_orphaned(parent: int, stopping: asyncio.Event) -> None:
 def drill(
     name: Annotated[str, typer.Argument(help="The drill's name; see --list.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List all drills.")] = False,
+    hold: Annotated[float, typer.Option(help="Seconds to leave it as it is before it is put right: time to look at the page.", min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     folder: Annotated[Path, typer.Option(help="The devnet's folder.")] = FOLDER,
 ) -> None:
@@ -82,7 +83,7 @@ def drill(
     with drilling(folder) as free:
         if not free:
             raise Failure("another drill is being played: wait until it ends", code=1)
-        outcome = _played(name, found, as_json)
+        outcome = _played(name, found, as_json, hold)
     typer.echo(json.dumps(outcome.as_json(), indent=1) if as_json else outcome.as_text())
     if outcome.problems:
         raise typer.Exit(1)
@@ -102,10 +103,10 @@ def _running(folder: Path) -> Devnet:
     return found
 
 
-def _played(name: str, found: Devnet, quiet: bool) -> Outcome:
+def _played(name: str, found: Devnet, quiet: bool, hold: float) -> Outcome:
     say = (lambda _: None) if quiet else typer.echo
     try:
         with Ground.on(found) as ground:
-            return rehearse(DRILLS[name], ground, say)
+            return rehearse(DRILLS[name], ground, say, hold)
     except NotReady as wrong:
         raise Failure(str(wrong), code=1) from None

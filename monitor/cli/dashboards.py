@@ -48,7 +48,11 @@ def push_command(
     folder: FolderArgument = None,
     settings: Annotated[
         Path | None,
-        typer.Option("--settings", "-s", help="Settings file with a receiver of kind grafana; the running devnet's by default."),
+        typer.Option(
+            "--settings",
+            "-s",
+            help="Settings file with a receiver of kind grafana; settings.yaml in this folder if it is there, else the running devnet's.",
+        ),
     ] = None,
     receiver: Annotated[str | None, typer.Option(help="Name of the receiver, where the settings have several of kind grafana.")] = None,
     url: Annotated[str | None, typer.Option(help="Grafana's address, instead of a receiver's.")] = None,

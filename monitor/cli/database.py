@@ -12,13 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from monitor.cli.failure import Failure
 from monitor.cli.run import location, read
-from monitor.cli.where import settings_file
+from monitor.cli.where import SettingsOption, settings_file
 from monitor.service.replay import replay_journal
 from monitor.store import Store, StoreError
 from monitor.store.errors import said
 
 app = typer.Typer(no_args_is_help=True)
-SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
 
 
 @app.command()

@@ -12,8 +12,9 @@ import typer
 
 from monitor.alerts import Book
 from monitor.alerts.again import Message, again, messages
-from monitor.cli.alerts import JsonOption, SettingsOption, with_store
+from monitor.cli.alerts import JsonOption, with_store
 from monitor.cli.failure import Failure
+from monitor.cli.where import SettingsOption
 from monitor.store import Unit
 
 app = typer.Typer(no_args_is_help=True)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from monitor.cli.failure import Failure
 from monitor.cli.run import read
-from monitor.cli.where import settings_file
+from monitor.cli.where import SettingsOption, settings_file
 from monitor.guardian import byhand
 from monitor.guardian import status as brake_status
 from monitor.guardian.byhand import PauseImpossible
@@ -25,7 +25,6 @@ from monitor.guardian.status import Status, TargetStatus
 from monitor.service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TargetArgument = Annotated[str, typer.Argument(help="The target's name in the settings.")]
 

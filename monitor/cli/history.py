@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from monitor.cli.database import SettingsOption, opened
+from monitor.cli.database import opened
 from monitor.cli.failure import Failure
+from monitor.cli.where import SettingsOption
 from monitor.history import HistoryError, moment, past_table
 from monitor.promql.text import number
 

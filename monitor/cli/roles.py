@@ -14,7 +14,7 @@ import typer
 from monitor.chain import Execution, NoAgreement
 from monitor.cli.failure import Failure
 from monitor.cli.run import read
-from monitor.cli.where import settings_file
+from monitor.cli.where import SettingsOption, settings_file
 from monitor.collectors import baseline
 from monitor.collectors.baseline import Approved, Difference, Holdings
 from monitor.model import BlockStamp
@@ -25,7 +25,6 @@ from monitor.service.holders import read_holdings
 from monitor.service.settings import BadSettings, Settings
 
 app = typer.Typer(no_args_is_help=True)
-SettingsOption = Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")]
 
 
 @app.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -34,7 +36,7 @@ SettingsOption = Annotated[
 
 def run(
     settings: SettingsOption = None,
-    port: Annotated[int, typer.Option(help="Port of the status page, on the embedded chain.")] = 8787,
+    port: Annotated[int, typer.Option(help="Port of the status page, on the embedded chain.", min=1, max=65535)] = 8787,
     verbose: Annotated[bool, typer.Option(help="More logs.")] = False,
 ) -> None:
     """Watch, judge, alert. Without settings: start an embedded chain and watch that."""
@@ -43,6 +45,7 @@ def run(
     if path is not None:
         serve(load(path))
         return
+    _see_that_it_is_free(port)
     child = _start_devnet(port)
     try:
         devnet = Devnet.read(FOLDER)
@@ -108,17 +111,35 @@ def serve(parts: Parts, greeting: str = "") -> None:
 
 def _start_devnet(port: int) -> subprocess.Popen[bytes]:
     """The chain runs in a process of its own: it is not ours to slow down, and it survives a crash of the service."""
-    (FOLDER / "devnet.json").unlink(missing_ok=True)
     typer.echo("starting the embedded chain (compiling its contracts the first time) ...")
     command = [sys.executable, "-m", "monitor.cli", "devnet", "--port", str(port), "--with-parent"]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 180
-    while not (FOLDER / "devnet.json").exists():
+    while not _told_by(child.pid):
         if child.poll() is not None or time.monotonic() > deadline:
             child.kill()
             raise Failure("the embedded chain did not start: its reason stands above", code=1)
         time.sleep(0.05)
     return child
+
+
+def _told_by(pid: int) -> bool:
+    """Whether that process has written where everything is; what stands there before is another's."""
+    try:
+        return Devnet.read(FOLDER).pid == pid
+    except FileNotFoundError:
+        return False
+
+
+def _see_that_it_is_free(port: int) -> None:
+    """Before the chain is started, which takes a while. Raises Failure."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise Failure(
+            f"the page cannot be served at port {port} ({os.strerror(error.errno or 0)}): choose another one, such as `make run PORT={port + 1}`",
+            code=1,
+        ) from None
 
 
 def _what_to_try(devnet: Devnet) -> str:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from monitor.cli.failure import Failure
 from monitor.devnet.place import FOLDER
+
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", help="Settings file; settings.yaml in this folder if it is there, else the running devnet's."),
+]
 
 
 def settings_file(named: Path | None) -> Path:

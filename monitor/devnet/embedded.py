@@ -50,6 +50,10 @@ REPORT_SECONDS = 20.0
 """How often the devnet's oracle looks whether its daily report is due."""
 
 
+class Occupied(RuntimeError):
+    """Another embedded chain runs in the folder: its files are not ours to replace."""
+
+
 class Embedded:
     """A running devnet in this process. Start it in a running loop; ``stop`` ends all of it."""
 
@@ -57,12 +61,24 @@ class Embedded:
         self.world, self.proxies, self.inbox, self.folder = world, proxies, inbox, folder
         self.grafana = FakeGrafana(role="Editor")
         self.beacon: BeaconSim | None = None
+        self._alone = contextlib.ExitStack()
         self._control: BeaconControl | None = None
 
     @classmethod
     async def start(cls, folder: Path, *, web_port: int = 8787, store_url: str | None = None, validators: int = VALIDATORS) -> Self:
-        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder."""
-        folder = _fresh(folder)
+        """Begin a new chain; the files of the last one are replaced. ``store_url``: another database than a SQLite file in the folder.
+
+        Raises Occupied while the last one runs.
+        """
+        with contextlib.ExitStack() as alone:
+            if not alone.enter_context(_held(folder / "devnet.lock")):
+                raise Occupied(f"an embedded chain runs in {folder} already: end it first, or begin in another folder")
+            made = await cls._begin(_fresh(folder), web_port, store_url, validators)
+            made._alone = alone.pop_all()
+        return made
+
+    @classmethod
+    async def _begin(cls, folder: Path, web_port: int, store_url: str | None, validators: int) -> Self:
         world = await asyncio.to_thread(World.start)
         proxies = tuple(EndpointProxy(world.anvil.http_url, name) for name in ENDPOINTS)
         inbox = Inbox()
@@ -98,6 +114,7 @@ class Embedded:
         await self.inbox.close()
         await self.grafana.close()
         await asyncio.to_thread(self.world.stop)
+        self._alone.close()
 
     async def live(self) -> None:
         """Deliver the oracle's daily report when it is due, unless a drill has the chain. Runs until cancelled."""
@@ -212,9 +229,8 @@ async def _beacon(world: World, validators: int) -> BeaconSim:
 def _fresh(folder: Path) -> Path:
     """The folder without the last chain's database: its blocks are no longer there."""
     folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("stakewarden.sqlite3*"):
-        old.unlink()
+    for old in (folder / "devnet.json", *folder.glob("stakewarden.sqlite3*")):
+        old.unlink(missing_ok=True)
     return folder
 
 
@@ -233,10 +249,16 @@ def _secret(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
+def drilling(folder: Path) -> contextlib.AbstractContextManager[bool]:
+    """The right to act on the chain: one drill at a time. Gives whether it was free; a process that dies gives it back."""
+    return _held(folder / "drill.lock")
+
+
 @contextlib.contextmanager
-def drilling(folder: Path) -> Iterator[bool]:
-    """The right to act on the chain: one drill at a time. Yields whether it was free; a process that dies gives it back."""
-    with (folder / "drill.lock").open("w") as file:
+def _held(path: Path) -> Iterator[bool]:
+    """Whether the lock was free; it is ours until the end of the block, or of the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +64,44 @@ def test_what_a_drill_cannot_do_or_undo_is_a_problem_and_no_traceback(monkeypatc
         "what came of it could not be read",
     ]
     assert all("block 7 did not come" in p for p in outcome.problems) and "NOT as expected" in outcome.as_text()
+
+
+def test_a_drill_that_is_held_is_put_right_afterwards_and_earlier_at_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(play._Before, "see", classmethod(lambda cls, ground: cls(frozenset(), frozenset(), frozenset(), 0)))
+    for name in ("_wait_for", "_settle", "_wait_for_the_end", "_compare"):
+        monkeypatch.setattr(play, name, lambda *_: None)
+    ground, happened = _Nothing(), []
+    ground.devnet = Devnet(1, 1, "", "http://page", "http://inbox", {})
+
+    def ctrl_c(seconds: float) -> None:
+        happened.append(f"held {seconds:g}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(play.time, "sleep", ctrl_c)
+    drill = Drill("x", "about", lambda _: happened.append("done") or 7, lambda _: happened.append("put right"), {})  # type: ignore[func-returns-value]
+    assert rehearse(drill, ground, happened.append, 60).problems == []
+    assert happened == [
+        "x: about", "done", "done at block 7; waiting for ", "see http://page/ and http://inbox/: it stays for 60 s, or until Ctrl-C", "held 60",
+        "putting everything right again ...", "put right",
+    ]  # fmt: skip
+
+
+def test_a_second_chain_in_the_same_folder_is_refused_and_the_first_keeps_its_files(stakewarden: Run, tmp_path: Path) -> None:
+    (tmp_path / "stakewarden.sqlite3").write_text("the first one's")
+    with (tmp_path / "devnet.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = stakewarden("devnet", "--folder", tmp_path)
+    assert done.code == 1 and f"an embedded chain runs in {tmp_path} already: end it first" in done.err
+    assert (tmp_path / "stakewarden.sqlite3").read_text() == "the first one's"
+
+
+def test_a_taken_port_is_said_before_the_chain_is_started(stakewarden: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = stakewarden("run", "--port", port)
+    assert done.code == 1 and f"port {port} (Address already in use)" in done.err and f"make run PORT={port + 1}" in done.err
+    assert not (tmp_path / ".stakewarden").exists()
 
 
 def process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,11 @@ def test_every_command_has_its_place_and_no_other() -> None:
     assert sorted(placed) == sorted([*COMMANDS, "version"])
 
 
+def test_help_begins_with_what_is_done_first(stakewarden: Run) -> None:
+    help_text = stakewarden("--help").out
+    assert sorted(PANELS, key=lambda panel: help_text.index(f"─ {panel} ─")) == list(PANELS)
+
+
 def test_the_first_steps_are_commands_that_there_are(stakewarden: Run) -> None:
     help_text = stakewarden("--help").out
     assert "Begin here" in help_text and all(panel in help_text for panel in PANELS)

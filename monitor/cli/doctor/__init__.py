@@ -19,14 +19,14 @@ from monitor.cli.doctor.contracts import contracts, guardian
 from monitor.cli.doctor.execution import endpoints
 from monitor.cli.doctor.finding import Finding, note, ok, told
 from monitor.cli.run import load, read, with_database
-from monitor.cli.where import settings_file
+from monitor.cli.where import SettingsOption, settings_file
 from monitor.model.secret_settings import exposed
 from monitor.service.build import Parts
 from monitor.service.settings import Settings
 
 
 def doctor(
-    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="Settings file; the running devnet's by default.")] = None,
+    settings: SettingsOption = None,
     states: Annotated[
         bool, typer.Option("--states", help="Take a whole beacon state from each node, and compare them: some 300 MB each.")
     ] = False,

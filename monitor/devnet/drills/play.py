@@ -69,14 +69,15 @@ class Outcome:
         return "\n".join(["", f"timeline (condition true at block {self.block})", *told, *end])
 
 
-def rehearse(drill: Drill, ground: Ground, say: Callable[[str], object]) -> Outcome:
-    """Play a drill and undo it, whatever comes. Raises NotReady when it cannot begin."""
+def rehearse(drill: Drill, ground: Ground, say: Callable[[str], object], hold: float = 0.0) -> Outcome:
+    """Play a drill and undo it, whatever comes, ``hold`` seconds after all that it brings is there. Raises NotReady when it cannot begin."""
     before = _Before.see(ground)
     outcome = Outcome(drill.name)
     say(f"{drill.name}: {drill.about}")
     try:
         with _told_if_it_fails(outcome, "the drill could not be played to its end"):
             _act(drill, ground, before, outcome, say)
+            _hold(ground, say, hold)
     finally:
         say("putting everything right again ...")
         with _told_if_it_fails(outcome, "not everything was put right again, start the embedded chain anew"):
@@ -93,6 +94,14 @@ def _act(drill: Drill, ground: Ground, before: _Before, outcome: Outcome, say: C
     say(f"done at block {outcome.block}; waiting for {_listed(drill)}")
     _wait_for(drill, ground, before, outcome)
     _settle(ground)
+
+
+def _hold(ground: Ground, say: Callable[[str], object], seconds: float) -> None:
+    """Leave it as it is, so that somebody can look at it and act."""
+    if seconds:
+        say(f"see {ground.devnet.web}/ and {ground.devnet.inbox}/: it stays for {seconds:g} s, or until Ctrl-C")
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(seconds)
 
 
 @contextlib.contextmanager
