@@ -42,7 +42,7 @@ PANELS = {
 }
 """How ``--help`` groups the commands, by what one wants to do, and in which order."""
 BEGIN = "\n\n".join((
-    "Begin here: `stakewarden run` without settings starts an embedded chain and watches it; `stakewarden drill unbacked-mint` in another terminal shows an incident.",
+    "Begin here: `stakewarden run` without settings starts an embedded chain and watches it; `stakewarden drill unbacked-mint --hold 120` in another terminal shows an incident.",
     "On mainnet: copy settings.example.yaml to settings.yaml, then `stakewarden config check settings.yaml`, `stakewarden doctor`, `stakewarden run`.",
     "`stakewarden COMMAND --help` tells more; docs/commands.md tells all.",
 ))  # fmt: skip

@@ -153,10 +153,9 @@ Stakewarden watches the embedded chain.
 
 Try in another terminal:
 
-  .venv/bin/stakewarden drill --list
-  .venv/bin/stakewarden drill role-grant
-  .venv/bin/stakewarden drill unbacked-mint      leads to an automatic pause
-  .venv/bin/stakewarden guardian status
+  .venv/bin/stakewarden drill unbacked-mint --hold 120      an incident that leads to an automatic pause
+  .venv/bin/stakewarden drill --list                        the others
+  .venv/bin/stakewarden guardian status                     would a pause work right now?
 
 Ctrl-C ends it all.
 """
