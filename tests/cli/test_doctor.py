@@ -11,17 +11,18 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from monitor.cli.doctor.around import database
+from monitor.cli.doctor.around import database, service
 from monitor.devnet import actions
 from monitor.devnet.accounts import address_of
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
 from monitor.devnet.proxies import EndpointProxy
 from monitor.devnet.world import World
-from monitor.service.settings import StoreSettings
+from monitor.service.settings import StoreSettings, WebSettings
 from monitor.store import Store
 from tests.chain.beacon_server import GENESIS_TIME, FarNode, Script, sends, status
 from tests.cli.conftest import Done, Run
 from tests.cli.far_ends import FarEnds
+from tests.receivers.far_end import FarEnd
 
 
 @pytest.fixture
@@ -202,3 +203,18 @@ def test_settings_that_cannot_be_used_are_no_finding(stakewarden: Run, tmp_path:
     (tmp_path / "bad.yaml").write_text("netwrok: {}\n")
     done = stakewarden("doctor", "-s", tmp_path / "bad.yaml")
     assert done.code == 2 and done.out == "" and 'did you mean "network"?' in done.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        (b'{"network": "chain 1"}', "ok", "runs and is ready"),
+        (b'{"network": "chain 31337"}', "wrong", "watches another network (chain 31337); end it, or set web.port"),
+        (b"<html>hello</html>", "wrong", "something else answers"),
+        (b"[]", "wrong", "something else answers"),
+    ],
+)
+async def test_only_our_own_service_is_taken_for_ours(answer: bytes, state: str, said: str) -> None:
+    async with FarEnd(answer=answer) as other:
+        found = await service(WebSettings(port=other.port), 1)
+    assert found.state == state and said in str(found)

@@ -151,16 +151,23 @@ async def heartbeat(settings: HeartbeatSettings | None) -> Finding:
     return ok(what, "its host can be reached; no ping was sent, since that would say that we live")
 
 
-async def service(settings: WebSettings) -> Finding:
-    """Whether it runs here, by its own ``/readyz``."""
+async def service(settings: WebSettings, chain_id: int) -> Finding:
+    """Whether it runs here, by its own ``/readyz``, and is not one that watches another network."""
     what = "service"
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 (read, not bound)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             answer = await client.get(url)
+            watched = (await client.get(url.removesuffix("readyz") + "api/status")).json()["network"]
     except (httpx.HTTPError, OSError):
         return note(what, f"does not run here: nothing answers at {url}")
+    except (ValueError, TypeError, KeyError):
+        return wrong(what, f"something else answers at {url}", "end it, or set web.port to a free port")
+    if watched != f"chain {chain_id}":
+        return wrong(
+            what, f"the one that answers at {url} watches another network ({str(watched)[:60]})", "end it, or set web.port to a free port"
+        )
     if answer.status_code == 200:
         return ok(what, f"runs and is ready, at {url}")
     first = (answer.text.strip().splitlines() or ["no reason"])[0][:160]
@@ -172,5 +179,7 @@ async def service(settings: WebSettings) -> Finding:
 async def around(settings: Settings, made: tuple[CheckedReceiver, ...]) -> list[Finding]:
     """All of this module."""
     kept = await asyncio.to_thread(database, settings.store)
-    told, beat, runs = await asyncio.gather(receivers(made), heartbeat(settings.heartbeat), service(settings.web))
+    told, beat, runs = await asyncio.gather(
+        receivers(made), heartbeat(settings.heartbeat), service(settings.web, settings.network.chain_id)
+    )
     return [*told, beat, *kept, runs]
