@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,9 @@ Run = Callable[..., Done]
 @pytest.fixture
 def stakewarden(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Runs a command in this process, by its entry point."""
+
+    for module, name in ((sys, "excepthook"), (threading, "excepthook"), (logging, "lastResort")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # a command sets them for its process
 
     def run(*words: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["stakewarden", *map(str, words)])
