@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from monitor.service.settings import RECEIVER_KINDS
 from tests.cli.conftest import ROOT, plain
-from tests.docs.settings_keys import Key, keys
+from tests.docs.settings_keys import holds_secret, keys
 
 CANARY = "canary5ecret"
 Way = Literal["place", "files", "variables", "keyfile"]
@@ -30,13 +30,8 @@ NEEDED = {"slack": {"channel": "C0123456789"}}
 """What a kind of receiver requires besides its secrets and its address."""
 
 
-def carries(key: Key) -> bool:
-    """Whether it holds a secret, or names a file or an environment variable."""
-    kind, name = str(key.field.annotation), key.path.rpartition(".")[2]
-    return "SecretStr" in kind or "Path" in kind or name == "env" or name.endswith("_env")
-
-
-CARRIERS = sorted(k.path for k in keys() if carries(k))
+CARRIERS = sorted(k.path for k in keys() if holds_secret(k) or "Path" in str(k.field.annotation))
+"""All settings that hold a secret, or name an environment variable or a file, of whatever kind."""
 
 
 PACK = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from monitor.devnet.world import World
 from monitor.service.settings import StoreSettings, WebSettings
 from monitor.store import Store
 from tests.chain.beacon_server import GENESIS_TIME, FarNode, Script, sends, status
-from tests.cli.conftest import Done, Run
+from tests.cli.conftest import Done, Run, plain, write
 from tests.cli.far_ends import FarEnds
 from tests.receivers.far_end import FarEnd
 
@@ -218,3 +219,23 @@ async def test_only_our_own_service_is_taken_for_ours(answer: bytes, state: str,
     async with FarEnd(answer=answer) as other:
         found = await service(WebSettings(port=other.port), 1)
     assert found.state == state and said in str(found)
+
+
+def test_a_secret_that_every_user_can_read_is_told_and_used(stakewarden: Run, tmp_path: Path) -> None:
+    with TemporaryDirectory() as outside:  # pytest's own folders are closed to other users
+        Path(outside).chmod(0o755)
+        token = Path(outside) / "token"
+        token.write_text("xoxb-1-2-canary\n")
+        body = plain(tmp_path) | {
+            "receivers": [{"name": "slack", "channel": CHANNEL, "base_url": "http://127.0.0.1:1/", "token_file": str(token)}]
+        }
+        path = write(tmp_path, body)
+        for mode, told in ((0o644, True), (0o640, False)):
+            token.chmod(mode)
+            for words in (("doctor", "-s", path), ("config", "check", path)):
+                done = stakewarden(*words)
+                assert (f"receivers.0.token_file {token} can be read by every user of this machine" in done.out + done.err) == told, (
+                    words,
+                    done,
+                )
+            assert done.code == 0

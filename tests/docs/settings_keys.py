@@ -47,6 +47,13 @@ def keys(model: type[BaseModel] = Settings, before: str = "") -> Iterator[Key]:
             yield from keys(inner, path + ("[]." if many else "."))
 
 
+def holds_secret(key: Key) -> bool:
+    """Whether it is a secret, or names the file or the environment variable of one."""
+    name = key.path.rpartition(".")[2]
+    filed = name.endswith("_file") and name != "ca_file"
+    return "SecretStr" in str(key.field.annotation) or filed or name == "env" or name.endswith("_env")
+
+
 def model_in(annotation: Any) -> type[BaseModel] | None:
     """The model in an annotation such as ``tuple[Model, ...]`` or ``Model | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
