@@ -15,8 +15,9 @@ from typing import Any
 
 from monitor.catalogue.shipped import ACCOUNTING
 from monitor.collectors.emit import Samples, blind, ether
+from monitor.collectors.of_protocol import OfProtocolWithLogs
 from monitor.collectors.reports import BALANCE, LIMIT
-from monitor.model import EVERY_BLOCK, Frame, Known, Labels, Read, Snapshot, Unanswered, labels, ok_frame
+from monitor.model import EVERY_BLOCK, Frame, Known, Read, Snapshot, Unanswered, ok_frame
 from monitor.protocols.signals import AccountingReading, AccountingSource, Happening, Rebase
 
 YEAR = 365 * 86_400 + 86_400 // 4
@@ -28,17 +29,12 @@ GAUGES = tuple(f for f in ACCOUNTING if f.kind != "event" and f not in (*LIMIT, 
 EVENTS = tuple(f for f in ACCOUNTING if f.kind == "event")
 
 
-class Accounting:
+class Accounting(OfProtocolWithLogs[AccountingSource]):
     """Gauges of one protocol's accounting."""
 
     name = "accounting"
     families = GAUGES
     cadence = EVERY_BLOCK
-
-    def __init__(self, protocol: str, source: AccountingSource) -> None:
-        self._source, self._scope = source, labels(protocol=protocol)
-        self.scopes: tuple[Labels, ...] = (self._scope,)
-        self.watches = source.watches
 
     def plan(self, known: Known) -> Sequence[Read]:
         return self._source.reads()

@@ -22,11 +22,9 @@ FINALITY = tuple(f for f in BEACON if f.name in ("beacon_finality_distance_epoch
 EPOCHLY = tuple(f for f in BEACON if f not in HEAD and f not in FINALITY)
 
 
-class Heads:
-    """The agreed head, and how far it is behind the judged block (0 when it is ahead)."""
+class _OfTheChain:
+    """Reads no contract: what it judges comes with the snapshot."""
 
-    name = "beacon_head"
-    families = HEAD
     scopes: tuple[Labels, ...] = (_SCOPE,)
     cadence = EVERY_BLOCK
     watches: frozenset[Address] = frozenset()
@@ -36,6 +34,13 @@ class Heads:
 
     def plan(self, known: Known) -> Sequence[Read]:
         return ()
+
+
+class Heads(_OfTheChain):
+    """The agreed head, and how far it is behind the judged block (0 when it is ahead)."""
+
+    name = "beacon_head"
+    families = HEAD
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
         """Raises Unanswered without an agreed head of this time."""
@@ -45,20 +50,11 @@ class Heads:
         return [ok_frame(self.name, _SCOPE, snapshot.stamp, samples.found)], known
 
 
-class Finality:
+class Finality(_OfTheChain):
     """Epochs between the head and what is justified and finalized in its state (beacon-chain, ``finalized_checkpoint``)."""
 
     name = "beacon_finality"
     families = FINALITY
-    scopes: tuple[Labels, ...] = (_SCOPE,)
-    cadence = EVERY_BLOCK
-    watches: frozenset[Address] = frozenset()
-
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
-
-    def plan(self, known: Known) -> Sequence[Read]:
-        return ()
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
         """Raises Unanswered without an agreed head of this time that an execution client has verified."""

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 
 from monitor.catalogue.shipped import ROLE_READS, ROLES
 from monitor.collectors.emit import Samples
-from monitor.model import Frame, Known, Labels, Read, Snapshot, labels, ok_frame
+from monitor.collectors.of_protocol import OfProtocolWithLogs
+from monitor.model import Frame, Known, Read, Snapshot, ok_frame
 from monitor.protocols.signals import PointerSource
 
 
-class Pointers:
+class Pointers(OfProtocolWithLogs[PointerSource]):
     name = "pointers"
     families = tuple(f for f in ROLES if f.name == "contract_pointer_drift")
     cadence = ROLE_READS
-
-    def __init__(self, protocol: str, source: PointerSource) -> None:
-        self._source, self._scope = source, labels(protocol=protocol)
-        self.scopes: tuple[Labels, ...] = (self._scope,)
-        self.watches = source.watches
 
     def plan(self, known: Known) -> Sequence[Read]:
         return self._source.reads()

@@ -6,23 +6,19 @@ from collections.abc import Sequence
 
 from monitor.catalogue.shipped import QUEUE
 from monitor.collectors.emit import Samples, blind, ether
-from monitor.model import EVERY_BLOCK, Address, Failed, Frame, Known, Labels, Read, Snapshot, Unanswered, blind_frame, labels, ok_frame
+from monitor.collectors.of_protocol import OfProtocol
+from monitor.model import EVERY_BLOCK, Failed, Frame, Known, Read, Snapshot, Unanswered, blind_frame, ok_frame
 from monitor.protocols.signals import QueueSource
 
 _HEAD = "queue_oldest_request_timestamp_seconds"
 
 
-class Queue:
+class Queue(OfProtocol[QueueSource]):
     """Totals of the queue at each block."""
 
     name = "queue"
     families = tuple(f for f in QUEUE if f.name != _HEAD)
     cadence = EVERY_BLOCK
-    watches: frozenset[Address] = frozenset()
-
-    def __init__(self, protocol: str, source: QueueSource) -> None:
-        self._source, self._scope = source, labels(protocol=protocol)
-        self.scopes: tuple[Labels, ...] = (self._scope,)
 
     def plan(self, known: Known) -> Sequence[Read]:
         return self._source.reads()
@@ -43,7 +39,7 @@ class Queue:
         return [ok_frame(self.name, self._scope, snapshot.stamp, samples.found)], known
 
 
-class QueueHead:
+class QueueHead(OfProtocol[QueueSource]):
     """When the oldest open request was made; absent when the queue is empty.
 
     Its id follows from the last finalized one, so it is planned from what was known (``known["next"]``). In the block of a
@@ -53,11 +49,6 @@ class QueueHead:
     name = "queue_head"
     families = tuple(f for f in QUEUE if f.name == _HEAD)
     cadence = EVERY_BLOCK
-    watches: frozenset[Address] = frozenset()
-
-    def __init__(self, protocol: str, source: QueueSource) -> None:
-        self._source, self._scope = source, labels(protocol=protocol)
-        self.scopes: tuple[Labels, ...] = (self._scope,)
 
     def plan(self, known: Known) -> Sequence[Read]:
         return self._source.oldest_reads(known.get("next"))

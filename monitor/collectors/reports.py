@@ -16,7 +16,8 @@ from typing import Any
 from monitor.catalogue.shipped import ACCOUNTING
 from monitor.collectors.emit import Samples, blind, ether
 from monitor.collectors.epochs import is_complete, is_past
-from monitor.model import EVERY_BLOCK, Address, Failed, Frame, Known, Labels, Read, Snapshot, Unanswered, labels, ok_frame
+from monitor.collectors.of_protocol import OfProtocol, OfProtocolWithLogs
+from monitor.model import EVERY_BLOCK, Failed, Frame, Known, Read, Snapshot, Unanswered, ok_frame
 from monitor.protocols.signals import AccountingSource, Claim, Rebase
 
 LIMIT = tuple(f for f in ACCOUNTING if f.name in ("accounting_rebase_limit_ratio", "accounting_rebase_clamped"))
@@ -28,7 +29,7 @@ _STEP = Fraction(1, 10**9)
 """The limit is given in billionths, and rates are rounded below that: a growth so close to it has reached it."""
 
 
-class RebaseLimit:
+class RebaseLimit(OfProtocolWithLogs[AccountingSource]):
     """The limit, and whether the last report reached the limit of its own block.
 
     ``known``: ``gross`` is the growth of a report that is not compared yet (the limit could not be read), ``clamped`` what came of the last one.
@@ -37,11 +38,6 @@ class RebaseLimit:
     name = "accounting_limit"
     families = LIMIT
     cadence = EVERY_BLOCK
-
-    def __init__(self, protocol: str, source: AccountingSource) -> None:
-        self._source, self._scope = source, labels(protocol=protocol)
-        self.scopes: tuple[Labels, ...] = (self._scope,)
-        self.watches = source.watches
 
     def plan(self, known: Known) -> Sequence[Read]:
         return self._source.limit_reads()
@@ -74,7 +70,7 @@ def gross_growth(rebase: Rebase) -> Fraction | None:
     return Fraction(own_ether * rebase.pre_shares, rebase.pre_ether * unpaid) - 1 if unpaid > 0 else None
 
 
-class ReportedBalance:
+class ReportedBalance(OfProtocol[AccountingSource]):
     """The balance of validators in the last report against our own count at its reference slot.
 
     ``known``: ``sums`` is a list of (slot, gwei), rising. A slot that is not evaluated yet, or keys that are incomplete, make the gap unknown; a
@@ -84,11 +80,10 @@ class ReportedBalance:
     name = "accounting_balance"
     families = BALANCE
     cadence = EVERY_BLOCK
-    watches: frozenset[Address] = frozenset()
 
     def __init__(self, protocol: str, source: AccountingSource) -> None:
-        self._protocol, self._source, self._scope = protocol, source, labels(protocol=protocol)
-        self.scopes: tuple[Labels, ...] = (self._scope,)
+        super().__init__(protocol, source)
+        self._protocol = protocol
 
     def plan(self, known: Known) -> Sequence[Read]:
         return self._source.claim_reads()
