@@ -62,7 +62,7 @@ svg.spark{display:block;width:100%;height:46px;margin-top:.25rem;overflow:visibl
 .spark .limit{stroke:var(--bad);stroke-width:1.1;stroke-dasharray:4 3;vector-effect:non-scaling-stroke;opacity:.8}.spark .limit.ticket{stroke:var(--warn)}.spark .limit.info{stroke:var(--info)}
 .spark .gap{fill:var(--warn);opacity:.13}
 table{border-collapse:collapse;width:100%;font-size:.92rem}td,th{text-align:left;padding:.38rem .9rem .38rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-tr:last-child td{border-bottom:0}th{font-weight:500;color:var(--dim);font-size:.82rem}td.k,td.n{white-space:nowrap;font-variant-numeric:tabular-nums;width:1%}
+tr:last-child td{border-bottom:0}th{font-weight:500;color:var(--dim);font-size:.82rem;white-space:nowrap}td.k,td.n{white-space:nowrap;font-variant-numeric:tabular-nums;width:1%}
 td.n,th.n{text-align:right;padding-right:1.6rem}.hash{display:inline-block;max-width:14ch;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;vertical-align:bottom;user-select:all}
 .box{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.3rem 1rem;overflow-x:auto;margin:.5rem 0}
 details.box{padding:.55rem 1rem}details.box>summary{cursor:pointer;font-weight:600;min-height:28px}details.box>summary small{font-weight:400;margin-left:.5rem}
@@ -75,7 +75,7 @@ footer{max-width:1240px;margin:0 auto;padding:1rem;color:var(--dim);font-size:.8
 .tile{padding:.5rem .6rem}.tile .now{font-size:1.08rem}.tile .foot{display:block}.tile .foot span{display:block}
 table,tbody,tr{display:block;width:100%}tr.h{display:none}tr{border-bottom:1px solid var(--line);padding:.5rem 0}tr:last-child{border-bottom:0}
 td,td.k,td.n{display:inline-block;width:auto;max-width:100%;text-align:left;border:0;padding:.06rem 0;margin-right:.8rem;white-space:normal}td[data-l]:before{content:attr(data-l) " ";color:var(--dim);font-size:.86em}td:empty{display:none}
-details td:first-child,td .hash{display:block;max-width:100%;margin-right:0}details.box{padding-top:0}details.box>summary{min-height:44px;line-height:44px}
+td>a{display:inline-block;padding:.6rem 0}details td:first-child,td .hash{display:block;max-width:100%;margin-right:0}details.box{padding-top:0}details.box>summary{min-height:44px;line-height:44px}
 .acts>.button,.acts>form{flex:1 1 auto;justify-content:center}.acts>a:not(.button){width:100%;min-height:42px;display:inline-flex;align-items:center}.acts form{display:flex}.acts form button{flex:1;justify-content:center}}
 @media print{header{position:static}}
 """

@@ -54,3 +54,14 @@ def test_columns_keep_their_names_on_a_phone(browser: Browser) -> None:
     header = page.locator("tr.h").first.is_visible()
     page.close()
     assert "behind" in name and not header
+
+
+@pytest.mark.parametrize("width", [700, 1440])
+def test_names_of_columns_stand_in_one_line(browser: Browser, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_content(render(NIGHT))
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    heights = page.eval_on_selector_all("tr.h", "rows => rows.map(r => r.getBoundingClientRect().height)")
+    size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    page.close()
+    assert len(heights) > 8 and max(heights) < 40 and size[0] <= size[1]
