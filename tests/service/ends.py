@@ -12,11 +12,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from monitor.alerts.routes import Routes, load_routes
 from monitor.devnet.drills import Drill, Ground
+from monitor.model import labels
+from monitor.service.settings import load
 
 SPOKEN = {"resolved": "Resolved", "expired": "Expired", "retracted": "Retracted"}
 OPEN_PAUSES = "('owed', 'simulated', 'signed', 'sent', 'mined')"
@@ -131,7 +135,7 @@ def violations(ground: Ground, database: Database, pauses: Mapping[str, int], si
     return [
         *_messages(ground, database),
         *_annotations(ground, database),
-        *_episodes(database),
+        *_episodes(ground, database),
         *_pauses(ground, database, pauses, since),
     ]
 
@@ -195,17 +199,36 @@ def _message(message: Mapping[str, Any], incident: Mapping[str, Any], own: list[
         yield f"notes in the thread: {sum((noted - owed).values())} too many, {sum((owed - noted).values())} missing"
 
 
-def _episodes(database: Database) -> Iterator[str]:
+def _episodes(ground: Ground, database: Database) -> Iterator[str]:
     """Whatever fired has an episode, and each episode was told that no other alert said already."""
     query = "SELECT DISTINCT t.episode, t.rule FROM transition t LEFT JOIN alert_episode e ON e.episode = t.episode "
     for row in database.rows(query + "WHERE t.new = 'firing' AND e.episode IS NULL"):
         yield f"{row['rule']} fired and has no episode ({row['episode'][:8]})"
+    columns = "e.episode, e.rule, e.labels, e.state, e.since_timestamp, e.ended_timestamp"
     query = (
-        "SELECT e.episode, e.rule FROM alert_episode e WHERE e.muted IS NULL AND NOT EXISTS "
+        f"SELECT {columns} FROM alert_episode e WHERE e.muted IS NULL AND NOT EXISTS "
         "(SELECT 1 FROM incident_episode m WHERE m.episode = e.episode AND "
     )
-    for row in database.rows(query + "m.announced AND m.life = e.life)"):
-        yield f"the episode {row['episode'][:8]} of {row['rule']} was never told"
+    untold = database.rows(query + "m.announced AND m.life = e.life)")
+    told = database.rows(f"SELECT {columns} FROM alert_episode e JOIN incident_episode m ON m.episode = e.episode WHERE m.announced")
+    settings = load(Path(ground.devnet.folder) / "settings.yaml")
+    routes = load_routes(settings.rules.routes, [r.name for r in settings.receivers])
+    for row in untold:
+        if not _was_brief(row, told, routes):
+            yield f"the episode {row['episode'][:8]} of {row['rule']} was never told"
+
+
+def _was_brief(row: Mapping[str, Any], told: list[dict[str, Any]], routes: Routes) -> bool:
+    """Whether an alert ended, in block time, within the wait of its route: since it fired, or since a told one ended that muted it."""
+    if row["state"] == "firing":
+        return False
+    own = labels(**json.loads(row["labels"]))
+    begins = [row["since_timestamp"]]
+    for cause in told:
+        overlaps = cause["ended_timestamp"] is not None and row["since_timestamp"] <= cause["ended_timestamp"] <= row["ended_timestamp"]
+        if overlaps and routes.inhibited_by(own, [labels(**json.loads(cause["labels"]))]) is not None:
+            begins.append(cause["ended_timestamp"])
+    return all(row["ended_timestamp"] - max(begins) < route.group_wait for route in routes.match(own))
 
 
 def _pauses(ground: Ground, database: Database, expected: Mapping[str, int], since: int) -> Iterator[str]:
