@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.chain", "tests.fixtures.leftovers"]
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.stores", "tests.fixtures.chain", "tests.fixtures.leftovers"]
 
 # Everything that tests talk to is on this machine: a proxy from the environment would swallow it.
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:

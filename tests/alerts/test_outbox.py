@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,14 +20,6 @@ from monitor.store import Lease, LeaseLost, Store
 from tests.alerts.making import block, ends, fires, routes
 
 FAST = Patience(first=0.02, most=0.1, refused=0.2, give_up=60.0, attempt=5.0, idle=4.0)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'store.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with Store.open(url) as store:
-        store.create_all()
-        yield store
 
 
 @pytest.fixture
