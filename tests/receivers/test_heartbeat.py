@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -62,3 +64,13 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="must be a web address") as caught:
         HeartbeatSettings(url=url)  # type: ignore[arg-type]
     assert "hc.example" in str(caught.value)
+
+
+async def test_a_file_that_went_away_fails_the_ping_and_stops_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "url"
+    path.write_text("http://127.0.0.1:1/secret-id\n")
+    beat = Heartbeat(HeartbeatSettings(url_file=path), time.time)
+    path.unlink()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await beat.beat(client)
+    assert beat.health.failed == 1
