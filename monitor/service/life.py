@@ -290,7 +290,7 @@ class Service:
         if time.monotonic() - self._kept[0] > 0.5:
             self._kept = (time.monotonic(), await parts.store.look(status.kept))
         stale = max(12.0, 3 * parts.settings.network.block_seconds)
-        why = status.problems(self.pipeline, progress, self.lease is None, stale)
+        why = status.problems(self.pipeline, progress, self.lease is None, stale, self.parts.execution.waiting)
         async with self._showing:
             key = (progress.at, progress.judged_at, self._kept[0], why, id(self.pipeline))
             if self._shown is None or self._shown[0] != key:

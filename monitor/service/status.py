@@ -50,9 +50,9 @@ LISTED = 200
 
 
 def problems(
-    pipeline: Pipeline | None, progress: Progress, standing_by: bool, stale_seconds: float, now: float | None = None
+    pipeline: Pipeline | None, progress: Progress, standing_by: bool, stale_seconds: float, waiting: int = 0, now: float | None = None
 ) -> tuple[str, ...]:
-    """Why the service is not ready; empty when it is."""
+    """Why the service is not ready; empty when it is. ``waiting``: heads that are agreed and not judged yet."""
     if standing_by:
         return ("another process holds the lease: standing by",)
     if pipeline is None or progress.judged_at is None or progress.last_block is None:
@@ -60,7 +60,11 @@ def problems(
     found = []
     age = (time.time() if now is None else now) - (progress.seen_at or 0.0)
     if age > stale_seconds:
-        found.append(f"no agreed head for {age:.0f} seconds: see the endpoints")
+        found.append(
+            f"judging is {waiting} blocks behind: the last judged one was seen {age:.0f} seconds ago"
+            if waiting > 1
+            else f"no agreed head for {age:.0f} seconds: see the endpoints"
+        )
     blind = [f"{b.collector} {_text(b.scope)}".strip() for b in pipeline.window.blind(_time(progress.at))]
     if blind:
         found.append(f"blind on {', '.join(sorted(set(blind))[:10])}")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from monitor.alerts.canary import Canary
 from monitor.alerts.deliveries import Waiting
+from monitor.catalogue import SHIPPED, Catalogue
 from monitor.chain import EndpointSettings, Execution, NetworkSettings
 from monitor.collectors.own import OwnFacts
 from monitor.model import Collector, Failed, blind_frame, labels, ok_frame
 from monitor.rules import EMPTY_RULES
 from monitor.samples import FrameWindow
+from monitor.service import status
 from monitor.service.facts import Gauge, fact_finder
 from monitor.service.parts import Progress
+from monitor.service.pipeline import Pipeline
 from monitor.service.setup import Setup
 from tests.service.making import Small, block
 
@@ -68,3 +74,18 @@ def test_what_the_database_said_last_is_told(execution: Execution) -> None:
     assert (found.head_age_seconds, found.agreeing_ratio, found.judge_lag_blocks) == (60.0, None, 0)
     (endpoint,) = found.endpoints
     assert endpoint.name == "one" and not endpoint.up
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        (0, "no agreed head for 60 seconds: see the endpoints"),
+        (21, "judging is 21 blocks behind: the last judged one was seen 60 seconds ago"),
+    ],
+)
+def test_a_head_that_waits_to_be_judged_is_not_said_to_be_missing(waiting: int, said: str) -> None:
+    """Who is told to see the endpoints while the machine is overloaded looks in the wrong place."""
+    judged = Progress(at=block(1), last_block=block(1), seen_at=1000.0, judged_at=1001.0)
+    pipeline = cast(Pipeline, SimpleNamespace(window=FrameWindow(Catalogue(SHIPPED), (), 60)))
+    assert status.problems(pipeline, judged, False, 12.0, waiting, now=1060.0) == (said,)
+    assert status.problems(pipeline, judged, False, 12.0, waiting, now=1005.0) == ()
