@@ -16,6 +16,7 @@ from typing import Any
 from monitor.catalogue.shipped import ACCOUNTING
 from monitor.collectors.emit import Samples, blind, ether
 from monitor.collectors.reports import BALANCE, LIMIT
+from monitor.collectors.wrapped import WRAPPED
 from monitor.model import EVERY_BLOCK, Frame, Known, Labels, Read, Snapshot, Unanswered, labels, ok_frame
 from monitor.protocols.signals import AccountingReading, AccountingSource, Happening, Rebase
 
@@ -24,7 +25,7 @@ YEAR = 365 * 86_400 + 86_400 // 4
 WEEK = 7 * 86_400
 _EVENT = "accounting_rebase"
 _MOST_REPORTS = 64
-GAUGES = tuple(f for f in ACCOUNTING if f.kind != "event" and f not in (*LIMIT, *BALANCE))
+GAUGES = tuple(f for f in ACCOUNTING if f.kind != "event" and f not in (*LIMIT, *BALANCE, *WRAPPED))
 EVENTS = tuple(f for f in ACCOUNTING if f.kind == "event")
 
 
