@@ -17,7 +17,7 @@ from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from monitor.chain.settings import EndpointSettings
-from monitor.model import Address
+from monitor.model import Address, BlockStamp, Hash, Slot
 from monitor.model.secrecy import veiled
 
 T = TypeVar("T", bound=Hashable)
@@ -231,6 +231,11 @@ class Nodes:
             request["gas"] = hex(gas)
         return await self.agreed(what, _called, "eth_call", request, block)
 
+    async def newest(self) -> BlockStamp:
+        """The newest block that a majority knows; its slot is not told (0). Raises NoMajority."""
+        head = await self.middle("head", number, "eth_blockNumber")
+        return await self.agreed("newest block", _stamp, "eth_getBlockByNumber", hex(head), False)
+
     async def close(self) -> None:
         """Let what is being sent arrive (each has its timeout), then close all connections."""
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -238,6 +243,10 @@ class Nodes:
 
 
 _JUNK = (ValueError, TypeError, KeyError, IndexError)
+
+
+def _stamp(block: Any) -> BlockStamp:
+    return BlockStamp(number(block["number"]), Hash(block["hash"]), Hash(block["parentHash"]), number(block["timestamp"]), Slot(0))
 
 
 def _said(answers: Sequence[Any], read: Callable[[Any], Any]) -> str:

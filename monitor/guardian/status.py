@@ -14,7 +14,7 @@ from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
 from monitor.guardian.readiness import Brake, Readiness, people_of
 from monitor.guardian.settings import GuardianSettings
-from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Hash, Read, Reverted, Slot, Snapshot, Unanswered, Value
+from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Read, Reverted, Snapshot, Unanswered, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ async def status(settings: GuardianSettings, endpoints: Sequence[EndpointSetting
 
 async def _status(settings: GuardianSettings, nodes: Nodes, sentinel: Address | None) -> Status:
     chain_id = await nodes.agreed("chain id", number, "eth_chainId")
-    stamp = await _newest(nodes)
+    stamp = await nodes.newest()
     brake = brake_of(settings, sentinel)
     if not await nodes.agreed("code of the guardian", unhex, "eth_getCode", brake.at, hex(stamp.number)):
         raise guardian.PauseImpossible(f"there is no contract at {brake.at} on chain {chain_id}: correct guardian.contract")
@@ -117,15 +117,6 @@ def _maybe(brake: Brake, snapshot: Snapshot, function: Any, *arguments: Any) -> 
         return brake.contract.ask(snapshot, function, *arguments)
     except Unanswered:
         return None
-
-
-async def _newest(nodes: Nodes) -> BlockStamp:
-    head = await nodes.middle("head", number, "eth_blockNumber")
-    return await nodes.agreed("newest block", _stamp, "eth_getBlockByNumber", hex(head), False)
-
-
-def _stamp(block: Any) -> BlockStamp:
-    return BlockStamp(number(block["number"]), Hash(block["hash"]), Hash(block["parentHash"]), number(block["timestamp"]), Slot(0))
 
 
 async def _waiting(nodes: Nodes, sentinel: Address) -> int:
