@@ -102,7 +102,8 @@ interface IGuardian {
     /// `sentinelSeconds`: length of a sentinels' pause; 0 for Pause. `guardianSeconds`: length of a guardians' pause; for
     /// Pause the time after which a Releaser may end it. For CircuitBreaker both are the longest pause that is accepted.
     /// `guardianQuota`: seconds that guardians may pause it for, all together, until the admin renews it.
-    /// `cooldown`: seconds from the end of a sentinels' pause to the next one. `gasLimit`: gas for the pause call.
+    /// `cooldown`: seconds from the end of a sentinels' pause, as it
+    /// was when it began, to the next one. `gasLimit`: gas for the pause call.
     /// `budget`: sentinels' pauses until it is armed again, normally 1; 0 for Pause.
     struct Limits {
         uint32 sentinelSeconds;
@@ -226,6 +227,9 @@ interface IGuardian {
     error HeartbeatFailed(address via, bytes4 selector);
 
     // ------------------------------------------------------------------------------------------------- views
+
+    /// @notice The role of people: they pause, cancel, disarm, revoke and stop.
+    function GUARDIAN_ROLE() external view returns (bytes32);
 
     /// @notice All registered targets.
     function targets() external view returns (address[] memory);
