@@ -62,6 +62,12 @@ class TargetSettings(_Strict):
     """The contract's name in the protocol's contract list, if it has one."""
     role_getter: str | None = Field("PAUSE_ROLE", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The target's function that names the role that may pause it (its hash differs between contracts); null if it has no roles."""
+    stops: str = Field("", max_length=400)
+    """What no longer works while it is paused: printed by ``guardian levers`` and in alerts."""
+    goes_on: str = Field("", max_length=400)
+    """What still works while it is paused."""
+    cost: str = Field("", max_length=400)
+    """What a pause costs its users."""
     private_blocks: int = Field(0, ge=0, le=2)
     """For so many blocks a pause is given to the private endpoints of ``submission`` alone: who drains the target must not see it coming."""
 
@@ -177,6 +183,10 @@ class GuardianSettings(_Strict):
     """A transaction that is not mined so many blocks after it was sent is stuck: the second sender sends the order as well, and people are paged."""
     settled_blocks: int = Field(64, ge=1, le=128)
     """So many blocks deep, a mined pause is not looked at any more: no reorganisation is expected to reach so far."""
+    levers_file: Path | None = None
+    """What else can be paused on this network, and how (``guardian levers``). Mainnet's is shipped."""
+    presigned: tuple[Path, ...] = Field((), max_length=64)
+    """Pauses that a Safe's owners signed in advance: whether each could still be sent is part of readiness."""
     max_age_blocks: int = Field(32, ge=1, le=128)
     """A pause that could not be signed within so many blocks of the judged one is given up: what it saw is history."""
     max_fee_gwei: Decimal = Field(Decimal(500), gt=0)
