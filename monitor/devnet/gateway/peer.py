@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FOREIGN = ("anvil_", "hardhat_", "evm_", "tenderly_", "ots_", "erigon_")
 """Methods of a development node that no client has."""
 
+_GONE = {"code": -32001, "message": "Resource not found"}
+"""As anvil says it."""
+
 Answer = Callable[[Sequence[Any]], Awaitable[Any]]
 
 
@@ -55,7 +58,8 @@ class Peer:
         """Takes transactions and tells nobody of them."""
         self.side = side
         self._gateway = gateway
-        self._known = [side.branch]
+        self._left: dict[str, Block] = {}
+        """What it saw of branches that it followed before."""
         self._feeds: list[Feed] = []
         self._hashes: list[Feed] = []
         self._own: dict[str, Answer] = {
@@ -65,6 +69,7 @@ class Peer:
             "eth_getTransactionByHash": self._transaction,
             "eth_getRawTransactionByHash": self._raw,
             "eth_getTransactionCount": self._count,
+            "eth_getLogs": self._logs,
             "eth_maxPriorityFeePerGas": self._tip,
             "eth_gasPrice": self._price,
             "txpool_status": self._status,
@@ -104,6 +109,8 @@ class Peer:
         method, params = call["method"], call.get("params") or []
         if method == "eth_getTransactionCount":
             return len(params) > 1 and params[1] == "pending"
+        if method == "eth_getLogs":
+            return bool(params) and not params[0].keys() <= words.LOG_QUERY
         offers = method in ("eth_call", "eth_estimateGas") and bool(params) and words.offer(params[0]) is not None
         return offers or method in self._own or method.startswith(FOREIGN)
 
@@ -132,41 +139,48 @@ class Peer:
 
     def _right(self, call: Call, answer: Call) -> Call:
         method, params = call["method"], call.get("params") or []
+        hash = words.block_hash(method, params)
+        if "error" not in answer and hash is not None and self._foreign(hash):
+            answer = {"result": None} if method in words.BY_BLOCK else {"error": words.UNKNOWN_LOGS if method == "eth_getLogs" else _GONE}
         try:
-            if method == "eth_getBlockByHash" and "error" not in answer:
-                result = self._by_hash(params, answer["result"])
-            elif "error" in answer:
-                result = self._orphan(method, params, answer["error"])
+            if "error" in answer:
+                result = self._without_state(method, params, hash, answer["error"])
+            elif answer["result"] is None and hash is not None:
+                result = self._recorded(method, params, hash)
             else:
-                return answer
+                result = answer["result"]
         except Fails as failed:
             return {"jsonrpc": "2.0", "id": call["id"], "error": failed.error}
         return {"jsonrpc": "2.0", "id": call["id"], "result": result}
 
     def seen(self, hash: str) -> Block | None:
         """A block that it was ever told of, on its branch or not."""
-        return next((block for branch in self._known if (block := branch.seen.get(hash.lower())) is not None), None)
+        return self.side.branch.seen.get(hash.lower()) or self._left.get(hash.lower())
 
-    def _by_hash(self, params: Sequence[Any], found: Any) -> Any:
-        block = self.seen(params[0])
+    def _foreign(self, hash: str) -> bool:
+        """Whether the block is of the main chain after this side left it: anvil, forked, would answer for the other."""
+        block = self._gateway.main.branch.seen.get(hash.lower())
         forked = self.side.forked_at
-        if found is not None and (forked is None or int(found["number"], 16) <= forked or block is not None):
-            return found
-        return None if block is None else block.told(len(params) > 1 and params[1])
+        return block is not None and forked is not None and block.number > forked and hash.lower() not in self.side.branch.seen
 
-    def _orphan(self, method: str, params: Sequence[Any], error: dict[str, Any]) -> Any:
-        """What it says of a block that anvil does not know: of one that was on the chain it has all but the state."""
-        hash = words.block_hash(method, params)
+    def _recorded(self, method: str, params: Sequence[Any], hash: str) -> Any:
+        """What it has of a block that anvil does not know; null of what nobody knows, or is not asked for as canonical."""
+        block = self.seen(hash)
+        if block is None or words.canonical_only(params[0]):
+            return None
+        if method == "eth_getBlockByHash":
+            return block.told(len(params) > 1 and params[1])
+        return list(block.receipts)
+
+    def _without_state(self, method: str, params: Sequence[Any], hash: str | None, error: dict[str, Any]) -> Any:
+        """Of a block that was on the chain it has all but the state. Raises ``Fails``."""
         block = None if hash is None else self.seen(hash)
         if block is None or error.get("code") not in (-32001, -32000):
             raise Fails(words.reworded(method, params, error))
         if method == "eth_getLogs":
             return words.matching(params[0], block.logs())
-        asked = params[words.STATE.get(method, 0)]
-        if isinstance(asked, dict) and asked.get("requireCanonical"):
+        if words.canonical_only(params[words.BY_STATE[method]]):
             raise Fails(words.NOT_CANONICAL)
-        if method == "eth_getBlockReceipts":
-            return list(block.receipts)
         raise Fails(words.pruned(str(block.body["stateRoot"])))
 
     async def _called(self, method: str, params: Sequence[Any]) -> Any:
@@ -179,8 +193,15 @@ class Peer:
             block = await self.ask("eth_getBlockByNumber", [at["blockNumber"] if isinstance(at, dict) else at, False])
         if block is not None and (error := words.too_cheap(method, params[0], int(block["baseFeePerGas"], 16))):
             raise Fails(error)
-        body = orjson.dumps(call := {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-        answer = orjson.loads(await self._passed_on(body, [call]))
+        return await self._pass_on(method, params)
+
+    async def _logs(self, params: Sequence[Any]) -> Any:
+        """geth takes no notice of what it does not know in a filter; anvil refuses it."""
+        return await self._pass_on("eth_getLogs", [{key: value for key, value in params[0].items() if key in words.LOG_QUERY}])
+
+    async def _pass_on(self, method: str, params: Sequence[Any]) -> Any:
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        answer = orjson.loads(await self._passed_on(orjson.dumps(call), [call]))
         if "error" in answer:
             raise Fails(answer["error"])
         return answer["result"]
@@ -270,9 +291,8 @@ class Peer:
     def move(self, side: Side) -> None:
         """Follow another branch: for its users that is a reorganisation."""
         change = between(self.side.branch, side.branch)
+        self._left |= self.side.branch.seen
         self.side = side
-        if side.branch not in self._known:
-            self._known.append(side.branch)
         self.tell(change)
 
 

@@ -8,9 +8,14 @@ from typing import Any
 
 from monitor.devnet.gateway.branch import Block
 
-STATE = {"eth_call": 1, "eth_estimateGas": 1, "eth_getBalance": 1, "eth_getCode": 1, "eth_getTransactionCount": 1, "eth_getStorageAt": 2}
+BY_STATE = {"eth_call": 1, "eth_estimateGas": 1, "eth_getBalance": 1, "eth_getCode": 1, "eth_getTransactionCount": 1, "eth_getStorageAt": 2}
 """Methods that read state, and where their block parameter is."""
+LOG_QUERY = {"fromBlock", "toBlock", "address", "topics", "blockHash"}
+"""What a filter of logs may say."""
+BY_BLOCK = ("eth_getBlockByHash", "eth_getBlockReceipts")
+"""Methods that name a block and read no state."""
 UNKNOWN_HASH = {"code": -32000, "message": "header for hash not found"}
+UNKNOWN_LOGS = {"code": -32000, "message": "unknown block"}
 UNKNOWN_NUMBER = {"code": -32000, "message": "header not found"}
 NOT_CANONICAL = {"code": -32000, "message": "hash is not currently canonical"}
 RPC_GAS = 50_000_000
@@ -73,14 +78,19 @@ def block_hash(method: str, params: Sequence[Any]) -> str | None:
     """The hash of the block that a call asks about, if it asks by hash."""
     if method == "eth_getLogs":
         return params[0].get("blockHash") if params else None
-    at = STATE.get(method, 0)
-    if (method != "eth_getBlockReceipts" and method not in STATE) or len(params) <= at:
+    at = BY_STATE.get(method, 0 if method in BY_BLOCK else None)
+    if at is None or len(params) <= at:
         return None
     block = params[at]
     if isinstance(block, dict):
         found = block.get("blockHash")
         return None if found is None else str(found)
     return block if isinstance(block, str) and len(block) == 66 else None
+
+
+def canonical_only(block: Any) -> bool:
+    """Whether a block parameter asks that the block be on the chain (EIP-1898)."""
+    return isinstance(block, dict) and bool(block.get("requireCanonical"))
 
 
 def suggested_tip(blocks: Iterable[Block]) -> int:

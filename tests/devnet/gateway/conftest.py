@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -35,7 +36,7 @@ def signed(role: str = "staker_0", nonce: int = 0, fee: float = 3, tip: float = 
 
 async def told(url: str, method: str, *params: Any) -> dict[str, Any]:
     """The whole answer."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.post(url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
     return dict(answer.json())
 
@@ -95,26 +96,45 @@ class Socket:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
+        self._notices: list[dict[str, Any]] = []
 
     async def call(self, method: str, *params: Any) -> dict[str, Any]:
         await self._socket.send_str(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
         while "id" not in (answer := json.loads((await self._socket.receive(5)).data)):
-            pass
+            self._notices.append(answer)
         return dict(answer)
 
     async def brought(self) -> Any:
-        return json.loads((await self._socket.receive(5)).data)["params"]["result"]
+        """The next notice's content."""
+        notice = self._notices.pop(0) if self._notices else json.loads((await self._socket.receive(5)).data)
+        return notice["params"]["result"]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[Anvil, Anvil]]:
+    with Anvil.start() as one, Anvil.start() as other:
+        yield one, other
+
+
+@contextlib.contextmanager
+def put_back(anvil: Anvil) -> Iterator[Anvil]:
+    snapshot = anvil.snapshot()
+    yield anvil
+    anvil.rpc.call("anvil_dropAllTransactions")
+    anvil.revert(snapshot)
+    # A revert leaves the next base fee as it was.
+    anvil.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
 
 
 @pytest.fixture
-def alone() -> Iterator[Chain]:
-    with Anvil.start() as anvil:
+def alone(nodes: tuple[Anvil, Anvil]) -> Iterator[Chain]:
+    with put_back(nodes[0]) as anvil:
         yield Chain(anvil)
 
 
 @pytest.fixture
-async def net() -> AsyncIterator[Net]:
-    with Anvil.start() as anvil:
+async def net(nodes: tuple[Anvil, Anvil]) -> AsyncIterator[Net]:
+    with put_back(nodes[1]) as anvil:
         gateway = Gateway(anvil.http_url, NAMES)
         await gateway.start()
         endpoints = {name: EndpointProxy(gateway.peer(name), name) for name in NAMES}
