@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from eth_account import Account
@@ -96,6 +97,10 @@ class Ground:
         return address(self._receipt(str(self.anvil.rpc.call("eth_sendTransaction", tx)))["contractAddress"])
 
     def _receipt(self, found: str) -> dict[str, Any]:
-        receipt: dict[str, Any] | None = self.anvil.rpc.call("eth_getTransactionReceipt", found)
-        assert receipt is not None, "anvil mines at once"
-        return receipt
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            receipt: dict[str, Any] | None = self.anvil.rpc.call("eth_getTransactionReceipt", found)
+            if receipt is not None:
+                return receipt
+            time.sleep(0.005)
+        raise TimeoutError(f"{found} was not mined")
