@@ -43,7 +43,8 @@ contract OrderGuardian is Orders, Targets, ReentrancyGuardTransient {
     uint256 private constant AFTER_GAS = 150_000;
     /// @dev Gas for what comes before it: up to five reads, MAX_SENTINELS signatures, storage.
     uint256 private constant BEFORE_GAS = 420_000;
-    /// @dev Gas for the calldata of one order with MAX_SENTINELS signatures, by the floor price of EIP-7623.
+    /// @dev Gas for the calldata of one order with MAX_SENTINELS signatures, by the floor price of EIP-7623; what execution
+    /// does not pay of that is more than enough for adding up what a batch needs.
     uint256 private constant CALLDATA_GAS = 60_000;
     uint256 private constant TRANSACTION_GAS = 21_000;
 
