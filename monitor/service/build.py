@@ -16,6 +16,7 @@ from monitor.chain.beacon.client import Beacon
 from monitor.chain.beacon.spec import PRESETS
 from monitor.collectors import baseline, beacon_collectors, collectors
 from monitor.guardian.collector import GuardianCollector, brake_of
+from monitor.guardian.deciding import Ground
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.policy import BadPolicy, Policy, load_policy
 from monitor.guardian.responses import Responses
@@ -81,7 +82,9 @@ def build(settings: Settings) -> Parts:
     ruleset = load_rules(settings)
     _check_secrets(settings)
     book = Book(_routes(settings), [r.name for r in settings.receivers if r.kind == "grafana"])
-    responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
+    responses = Responses(
+        _policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None, ground(settings, made)
+    )
     uncovered = [line for source in sources for line in source.uncovered]
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
@@ -89,7 +92,7 @@ def build(settings: Settings) -> Parts:
     receivers = tuple(_receiver(r, network.chain_id, store, progress) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made), book, responses, receivers, signer, tuple(uncovered), progress,
+        Setup.of(ruleset, made, responses.keep_seconds()), book, responses, receivers, signer, tuple(uncovered), progress,
         token=settings.web.secret(),
     )  # fmt: skip
 
@@ -188,11 +191,26 @@ def _routes(settings: Settings) -> Routes:
         raise BadSettings([str(p) for p in wrong.problems]) from None
 
 
+def ground(settings: Settings, made: Iterable[Collector]) -> Ground:
+    """What decisions rest on beside the block: who and what is paused, and by whose code the reads are understood."""
+    guardian = settings.guardian
+    if guardian is None:
+        return Ground()
+    targets = {t.name: t.where for t in guardian.targets}
+    try:
+        baseline = settings.rules.baseline.read_text("utf-8")
+    except OSError as wrong:
+        raise BadSettings([str(wrong)]) from None
+    return Ground(settings.network.chain_id, guardian.where, targets, baseline, tuple(made))
+
+
 def _policy(settings: Settings) -> Policy:
     if settings.guardian is None:
         return Policy()
     targets = {t.name: t.lever for t in settings.guardian.targets}
     try:
-        return load_policy(settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution})
+        return load_policy(
+            settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution}, settings.network.chain_id
+        )
     except BadPolicy as wrong:
         raise BadSettings([str(p) for p in wrong.problems]) from None

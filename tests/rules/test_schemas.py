@@ -99,7 +99,7 @@ KEYS: dict[str, dict[str, set[str]]] = {
         "$defs.route": set(routes.ROUTE_KEYS),
         "$defs.inhibition": set(routes.INHIBIT_KEYS),
     },
-    "responses": {"": set(policy.FILE_KEYS), "$defs.response": set(policy.KEYS)},
+    "responses": {"": set(policy.FILE_KEYS), "$defs.response": set(policy.KEYS), "$defs.response.properties.earned": {"report", "sha256"}},
     "baseline": {
         "": set(baseline.FILE_KEYS),
         "$defs.contract": set(baseline.CONTRACT_KEYS),
@@ -130,7 +130,7 @@ def test_the_closed_sets_are_those_of_the_loaders() -> None:
     assert tuple(annotations["properties"]["stakewarden_no_data"]["enum"]) == files.NO_DATA
     assert tuple(annotations["required"]) == REQUIRED_ANNOTATIONS
     assert tuple(SCHEMAS["responses"]["$defs"]["response"]["properties"]["mode"]["enum"]) == get_args(policy.Mode)
-    assert set(SCHEMAS["responses"]["$defs"]["response"]["required"]) == set(policy.KEYS) - {"agreement"}
+    assert set(SCHEMAS["responses"]["$defs"]["response"]["required"]) == set(policy.REQUIRED)
 
 
 # ---------------------------------------------------------------- the loaders' verdict, and the schema's
@@ -200,6 +200,9 @@ WHOLE: dict[str, Any] = {
                 "owner": "risk",
                 "reason": "why",
                 "agreement": 2,
+                "second": 'role_holders_unapproved{protocol="lido"} > 0',
+                "hold": "2 blocks",
+                "earned": {"report": "r.json", "sha256": "00"},
             }
         ]
     },
