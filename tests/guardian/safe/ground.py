@@ -49,6 +49,12 @@ class Ground:
             self.send("governance", name, "grantRole", RESUME_ROLE, admin)
             self.send("governance", "breaker", "registerPauser", self.at[name], self.at["safe"])
 
+        executor, strangers = address_of("governance"), [address_of("guardian_person")]
+        self.artifacts |= {"registry": compiled["PauserRegistry"], "flags": compiled["PauseFlags"], "quiet": compiled["PauseFlags"]}
+        self._deploy("registry", [self.at["safe"], *strangers], executor)
+        self._deploy("flags", self.at["registry"], 0b10)
+        self._deploy("quiet", self.at["registry"], 0)
+
     def declarations(self) -> Declarations:
         """What mainnet.yaml is for mainnet."""
         behind = [
@@ -58,9 +64,19 @@ class Ground:
             {
                 "network": CHAIN_ID,
                 "accounts": {"lido/committee": self.at["safe"], "lido/breaker": self.at["breaker"], "lido/agent": address_of("governance")},
-                "protocols": [{"protocol": "lido", "levers": behind}],
+                "protocols": [
+                    {"protocol": "lido", "levers": behind},
+                    {"protocol": "eigenlayer", "levers": [self._flags("flags"), self._flags("quiet")]},
+                ],
             }
         )
+
+    def _flags(self, name: str) -> dict[str, Any]:
+        return {
+            "contract": name, "address": self.at[name], "way": "flags", "registry": self.at["registry"],
+            "candidates": [self.at["safe"], address_of("guardian_person"), address_of("staker_0")],
+            "flags": {0: "deposits", 1: "rewards for all", 2: "withdrawals"}, "usual": 2 if name == "flags" else 0, **TEXTS,
+        }  # fmt: skip
 
     def nodes(self) -> Nodes:
         return Nodes([endpoint(self.anvil.http_url)], 4.0)
