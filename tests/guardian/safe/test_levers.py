@@ -188,7 +188,7 @@ def test_mainnets_addresses_are_those_that_the_monitor_reads() -> None:
     """The same contract has one address in the whole house."""
     from monitor.protocols.lido import deployment
 
-    watched = {name: c.address for name, c in deployment.mainnet().contracts.items()}
+    watched = {name: c.contract.address for name, c in deployment.mainnet().contracts.items()}
     ours = {lever.contract: lever.where for p in mainnet().protocols if p.protocol == "lido" for lever in p.levers}
     shared = set(watched) & set(ours)
     assert len(shared) > 10 and {n: watched[n] for n in shared} == {n: ours[n] for n in shared}
