@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import orjson
 import structlog
 
-from monitor.devnet.upstream import Plain
+from monitor.devnet.upstream import Fails, Plain
 
 log = structlog.get_logger()
 
@@ -22,6 +23,9 @@ KEPT = 1024
 """Blocks kept, newest last: more than any client keeps the state of."""
 DEEPEST = 256
 """A branch point further back than this is taken for another chain, of which nothing is told."""
+RETRY_SECONDS = 0.2
+UNREACHABLE = (OSError, TimeoutError, ValueError, aiohttp.ClientError, Fails)
+"""How a node that is going, or an answer cut short, shows."""
 _NOT_HEADER = ("transactions", "uncles", "size", "withdrawals", "totalDifficulty")
 
 
@@ -139,11 +143,27 @@ class Branch:
                     await asyncio.wait_for(self._moved.wait(), 0.05)
 
     async def _follow(self, heads: AsyncIterator[Any]) -> None:
-        async for header in heads:
-            try:
-                await self._step(header["hash"])
-            except (OSError, ValueError, KeyError) as error:
-                log.warning("gateway.block_lost", block=header.get("number"), error=str(error))
+        while True:
+            async for header in heads:
+                await self._try(header["hash"])
+            log.warning("gateway.feed_lost")
+            heads = await self._again()
+
+    async def _again(self) -> AsyncIterator[Any]:
+        """Another subscription after one that ended, and what came between."""
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            with contextlib.suppress(*UNREACHABLE):
+                heads = await self.node.subscribe(["newHeads"])
+                newest = await self.node.ask("eth_getBlockByNumber", ["latest", False])
+                await self._try(newest["hash"])
+                return heads
+
+    async def _try(self, hash: str) -> None:
+        try:
+            await self._step(hash)
+        except UNREACHABLE as error:
+            log.warning("gateway.block_lost", block=hash, error=str(error) or type(error).__name__)
 
     async def _step(self, hash: str) -> None:
         new = await self._block(hash)

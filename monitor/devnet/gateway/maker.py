@@ -45,7 +45,7 @@ class Maker:
         self.held: dict[str, int | None] = {}
         """Transactions that it leaves out, by hash, until it makes this block; None: until it is told otherwise."""
         self._branch = branch
-        self._crowd: tuple[str, int, int] | None = None
+        self._crowd: tuple[str, str, int] | None = None
         self._lock = asyncio.Lock()
 
     async def fill(self) -> None:
@@ -58,7 +58,7 @@ class Maker:
             base_fee = next_base_fee(head.base_fee, head.gas_used, head.gas_limit)
             least = 0 if self.jam is None else self.jam.tip
             chosen = best_paying(self.pool, base_fee, head.gas_limit, least, self.held)
-            await self._crowd_in(head.number, head.gas_limit, sum(tx.gas for tx in chosen))
+            await self._crowd_in(head.hash, head.gas_limit, sum(tx.gas for tx in chosen))
             for tx in chosen:
                 with contextlib.suppress(Fails):  # it has it already, or the base fee was set by hand: it stays in our pool
                     await self._branch.node.ask("eth_sendRawTransaction", ["0x" + tx.raw.hex()])
@@ -86,10 +86,10 @@ class Maker:
         self.jam = None
         await self.fill()
 
-    async def _crowd_in(self, number: int, limit: int, taken: int) -> None:
+    async def _crowd_in(self, head: str, limit: int, taken: int) -> None:
         """The crowd's one transaction takes what the others leave of the block; it is changed when they change."""
         gas = 0 if self.jam is None else int(limit * self.jam.fill) - taken
-        if self._crowd is not None and self._crowd[1:] == (number, gas):
+        if self._crowd is not None and self._crowd[1:] == (head, gas):
             return
         if self._crowd is not None:
             await self.withdraw(self._crowd[0])
@@ -98,4 +98,4 @@ class Maker:
             return
         fees = {"maxFeePerGas": _ANY_PRICE, "maxPriorityFeePerGas": hex(self.jam.tip)}
         hash = await self._branch.node.ask("eth_sendTransaction", [{"from": CROWD, "to": BURNER, "gas": hex(gas), **fees}])
-        self._crowd = (hash, number, gas)
+        self._crowd = (hash, head, gas)

@@ -16,7 +16,7 @@ import structlog
 from monitor.devnet.anvil import Anvil, Node
 from monitor.devnet.gateway import pool as rules
 from monitor.devnet.gateway import signed
-from monitor.devnet.gateway.branch import Branch, Change
+from monitor.devnet.gateway.branch import UNREACHABLE, Branch, Change
 from monitor.devnet.gateway.maker import Jam, Maker
 from monitor.devnet.gateway.peer import Peer
 from monitor.devnet.gateway.pool import Account, Pool
@@ -158,7 +158,7 @@ class Gateway:
             side, change = await self._changes.get()
             try:
                 await self._moved(side, change)
-            except (OSError, Fails, TimeoutError) as error:
+            except UNREACHABLE as error:
                 log.warning("gateway.step_failed", error=str(error) or type(error).__name__)
             finally:
                 self._changes.task_done()

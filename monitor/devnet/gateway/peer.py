@@ -265,18 +265,22 @@ class Peer:
         """``newHeads``, ``logs`` (with ``removed`` ones after a reorganisation) or ``newPendingTransactions``."""
         kind = params[0] if params else None
         if kind == "newHeads":
-            feed = Feed(lambda change: [block.header() for block in change.added], self._feeds.remove)
+            feed = Feed(lambda change: [block.header() for block in change.added], self._unsubscribe)
         elif kind == "logs":
             query = params[1] if len(params) > 1 else {}
-            feed = Feed(lambda change: words.matching(query, _moved_logs(change)), self._feeds.remove)
+            feed = Feed(lambda change: words.matching(query, _moved_logs(change)), self._unsubscribe)
         elif kind == "newPendingTransactions":
-            feed = Feed(lambda change: [], self._hashes.remove)
+            feed = Feed(lambda change: [], self._unsubscribe)
             self._hashes.append(feed)
             return feed
         else:
             raise failure(-32601, f'no "{kind}" subscription in eth namespace')
         self._feeds.append(feed)
         return feed
+
+    def _unsubscribe(self, feed: Feed) -> None:
+        self._feeds = [each for each in self._feeds if each is not feed]
+        self._hashes = [each for each in self._hashes if each is not feed]
 
     def tell(self, change: Change) -> None:
         """Its branch moved."""

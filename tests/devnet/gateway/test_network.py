@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,8 @@ import httpx
 import pytest
 
 from monitor.devnet.accounts import address_of
-from monitor.devnet.gateway import Control, Jam
+from monitor.devnet.gateway import Control, Gateway, Jam
+from monitor.devnet.proxies import EndpointProxy
 from monitor.devnet.upstream import Fails
 from tests.devnet.gateway.conftest import GWEI, LOGGER, SINK, Chain, Net, Socket, signed
 
@@ -263,3 +265,20 @@ async def test_it_keeps_up_with_a_chain_that_mines_by_itself(net: Net, socket: S
         assert (await net.ask("eth_getTransactionReceipt", hash))["blockHash"] == second["hash"] and second["parentHash"] == first["hash"]
     finally:
         net.anvil.rpc.call("evm_setIntervalMining", 0)
+
+
+async def test_it_catches_up_when_its_own_connection_was_dropped(alone: Chain) -> None:
+    between = EndpointProxy(alone.anvil.http_url)
+    await between.start()
+    gateway = Gateway(between.url, ["alpha"])
+    await gateway.start()
+    try:
+        feed = await gateway.peer("alpha").subscribe(["newHeads"])
+        between.set(no_socket=True)
+        alone.anvil.mine(3)
+        between.healthy()
+        numbers = [int((await asyncio.wait_for(anext(feed), 5))["number"], 16) for _ in range(3)]
+        assert numbers == [1, 2, 3]
+    finally:
+        await gateway.close()
+        await between.close()
