@@ -15,17 +15,9 @@ interface Vm {
     function etch(address account, bytes calldata code) external;
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
-    function expectRevert() external;
     function expectPartialRevert(bytes4 selector) external;
     function cool(address account) external;
-    function recordLogs() external;
-    function getRecordedLogs() external returns (Log[] memory);
-
-    struct Log {
-        bytes32[] topics;
-        bytes data;
-        address emitter;
-    }
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 
 /// @dev What a test needs besides cheat codes. Asserts revert, so a failed one ends its test.

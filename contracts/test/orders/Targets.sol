@@ -52,6 +52,7 @@ contract Moody {
         NeverEnds,
         EndsTooLate,
         EndsAtOnce,
+        EndedLongAgo,
         EndsEarly,
         ReadEatsGas,
         ReadReturnsMegabytes,
@@ -150,12 +151,13 @@ contract Moody {
                 return(0, 32)
             }
         }
-        if (mood == Mood.EndsAtOnce) return called;
+        if (mood == Mood.EndsAtOnce || mood == Mood.EndedLongAgo) return called;
         return block.timestamp < until;
     }
 
     function getResumeSinceTimestamp() external view returns (uint256) {
         if (mood == Mood.ResumeTimeReverts) revert Unwilling(10);
+        if (mood == Mood.EndedLongAgo) return 1;
         return mood == Mood.EndsAtOnce ? block.timestamp : until;
     }
 
