@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli import guardian_safe
+from monitor.cli import decisions, guardian_safe
 from monitor.cli.failure import Failure
 from monitor.cli.guardian_levers import levers
 from monitor.cli.laptop import JsonOption, SettingsOption, signer, signer_of
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 app.command()(levers)
 app.add_typer(guardian_safe.app, name="safe")
+app.command()(decisions.evidence)
+app.command()(decisions.verify)
+app.command("shadow-report")(decisions.shadow_report)
+app.add_typer(decisions.policy, name="policy")
 TargetArgument = Annotated[str, typer.Argument(help="The target's name in the settings.")]
 
 

@@ -96,7 +96,7 @@ def decide(policy: Policy, ground: Ground, seen: Seen, wanted: Sequence[Candidat
 
 
 def _decide(policy: Policy, ground: Ground, seen: Seen, candidate: Candidate, rule: Rule) -> Decision:
-    kind, note = _verdict(seen, candidate, rule)
+    kind, note = verdict(seen, candidate, rule)
     document = b""
     if kind in ("pause", "shadow"):
         try:
@@ -112,8 +112,8 @@ def _decide(policy: Policy, ground: Ground, seen: Seen, candidate: Candidate, ru
     )  # fmt: skip
 
 
-def _verdict(seen: Seen, candidate: Candidate, rule: Rule) -> tuple[Kind, str]:
-    """The kind and, where it is not a pause, the first reason in a fixed order."""
+def verdict(seen: Seen, candidate: Candidate, rule: Rule) -> tuple[Kind, str]:
+    """The kind before anything is composed, and, where it is not a pause, the first reason in a fixed order."""
     response, labels = candidate.response, candidate.live.instance.labels
     severity = dict(labels).get("severity", "")
     if seen.behind > MAX_BEHIND:

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 STATES = {"pause": "owed", "shadow": "shadow", "propose": "proposed", "refused": "refused"}
 UNSIGNED = ("owed", "simulated")
-SETTLED = ("verified", "reported", "failed", "shadow")
+SETTLED = ("failed", "shadow")
 UNDECIDED = ("refused", "proposed", "orphaned")
 """States in which a pause may still be owed when all conditions come to hold."""
 

@@ -114,6 +114,19 @@ class Player:
             raise NotOnTape(f"{key[0]} of {key[1]} at {key[2]} is not in the document")
         return found
 
+    def written(self) -> list[dict[str, Any]]:
+        """The tape as a recorder writes it."""
+        return [_answer(key, self.kept[key]) for key in sorted(self.kept)]
+
+    def strangers(self) -> list[str]:
+        """Rows that no selector of theirs could have given: of another family, or with labels that it does not allow."""
+        return [
+            f"{selector} gave {dict(row)}"
+            for (_, selector, _, _), answer in sorted(self.kept.items())
+            for row in answer.labels.rows
+            if dict(row).get(NAME) != selector.split("{", 1)[0]
+        ]
+
     def at(self, time: int) -> dict[Series, float]:
         """Every known sample of that very time."""
         found: dict[Series, float] = {}

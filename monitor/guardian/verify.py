@@ -113,6 +113,9 @@ class _Check:
         yield from self._texts(rule, response)
         yield from self._alert(rule, response)
         tape = Player.of(self.body["samples"])
+        if tape.written() != self.body["samples"]:
+            yield "samples: they are not written as they are recorded"
+        yield from tape.strangers()
         yield from self._samples(tape)
         yield from self._conditions(tape, rule, response)
 

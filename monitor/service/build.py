@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -189,6 +190,22 @@ def _routes(settings: Settings) -> Routes:
         return load_routes(settings.rules.routes, [r.name for r in settings.receivers])
     except BadRoutes as wrong:
         raise BadSettings([str(p) for p in wrong.problems]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What decisions are made of, read from the files alone: no endpoint, no database, no secret."""
+
+    ground: Ground
+    ruleset: RuleSet
+    policy: Policy
+    responses: Path
+
+
+def grounds(settings: Settings) -> Grounds:
+    """Everything that a decision is recomputed from. Raises BadSettings with all that is wrong with the files."""
+    made = _collectors(settings, [_protocol(p) for p in settings.protocols])
+    return Grounds(ground(settings, made), load_rules(settings), _policy(settings), settings.rules.responses)
 
 
 def ground(settings: Settings, made: Iterable[Collector]) -> Ground:

@@ -124,7 +124,7 @@ def test_a_refusal_becomes_a_proposal_and_not_the_other_way_round(either: Store)
 
 def test_a_settled_pause_is_not_owed_again(either: Store) -> None:
     (id,) = admit(either, decision())
-    for state, note in (("verified", None), ("failed", None), ("shadow", None), ("refused", ledger.ALREADY_PAUSED)):
+    for state, note in (("verified", None), ("sent", None), ("failed", None), ("shadow", None), ("refused", ledger.ALREADY_PAUSED)):
         with either.begin() as unit:
             ledger.move(unit, id, state, note=note)
         assert not admit(either, decision(at=BLOCK), branch=())
