@@ -62,6 +62,8 @@ def review_lines(found: Review, names: Names, *, gathering: bool = False) -> lis
     lines += [f"{'ok' if c.ok else 'NO':4} {c.name:20} {c.reason}" for c in found.checks if not (gathering and c.name == "signed")]
     if found.used is not None:
         lines += ["", *_use(found.used, names)]
+    elif t.nonce < found.state.nonce:
+        lines += ["", "which transaction used the nonce could not be found in the Safe's events"]
     if found.document.reason:
         lines += ["", f"reason given: {found.document.reason}"]
     return lines

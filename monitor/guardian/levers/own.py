@@ -14,8 +14,6 @@ from monitor.guardian.levers.target import IS_PAUSED, PAUSED, RESUME_SINCE
 from monitor.guardian.settings import GuardianSettings, TargetSettings
 from monitor.model import Address
 
-_DURATION = 2
-"""Where the duration stands in what the guardian tells of a target."""
 _UNTOLD = "not told: see guardian.targets in the settings"
 
 
@@ -38,7 +36,7 @@ async def own_lever(reader: Reader, settings: GuardianSettings, target: TargetSe
     pausers: Parties = people if isinstance(people, Unknown) else await parties(reader, people, names)
     others: Parties = able if isinstance(able, Unknown) else await parties(reader, [a for a in able if a != settings.where], names)
     resumers: Parties = undo if isinstance(undo, Unknown) else await parties(reader, undo, names)
-    seconds = registered if isinstance(registered, Unknown) else registered[_DURATION] if timed else None
+    seconds = registered if isinstance(registered, Unknown) else guardian.people_seconds(registered) if timed else None
     return Found(
         target.protocol or "own", target.name, target.where, "guardian", paused, ending(paused, resumes) if timed else None, seconds,
         pausers, others, resumers, target.stops or _UNTOLD, target.goes_on or _UNTOLD, target.cost or _UNTOLD,
@@ -49,7 +47,7 @@ async def own_lever(reader: Reader, settings: GuardianSettings, target: TargetSe
 
 def _problems(settings: GuardianSettings, registered: object, people: object, able: object) -> list[str]:
     found = []
-    if isinstance(registered, tuple) and not registered[0]:
+    if isinstance(registered, tuple) and not guardian.is_registered(registered):
         found.append("the guardian has not registered it")
     if people == ():
         found.append("nobody holds GUARDIAN_ROLE")

@@ -62,7 +62,7 @@ async def deposit_guardians_lever(reader: Reader, protocol: str, lever: DepositG
     )
     pausers: Parties = guardians if isinstance(guardians, Unknown) else await parties(reader, guardians, names, "any one of them alone")
     resumers: Parties = owner if isinstance(owner, Unknown) else await parties(reader, [owner], names)
-    # A guardian's own call is taken without a look at the signature; the block must be the present one or later than the last pause.
+    # A guardian's own call is taken without a look at the signature; the block must be a recent one.
     data = PAUSE_DEPOSITS.call(reader.stamp.number, (bytes(32), bytes(32))).data
     return Found(
         protocol, lever.contract, lever.where, "deposit_guardians", paused, None, None, pausers, (), resumers, lever.stops, lever.goes_on,

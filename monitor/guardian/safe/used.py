@@ -20,7 +20,7 @@ from monitor.protocols.abi import decode as decode_values
 SUCCESS = EventType.parse("event ExecutionSuccess(bytes32 txHash, uint256 payment)")
 FAILURE = EventType.parse("event ExecutionFailure(bytes32 txHash, uint256 payment)")
 _STEP = 10_000
-_MOST_STEPS = 40
+_MOST_ASKED = 40
 _MOST_NONCES = 500
 
 
@@ -39,15 +39,21 @@ class Use:
 
 
 async def who_used(nodes: Nodes, state: SafeState, nonce: int) -> Use | None:
-    """The transaction that used the nonce; None when its event is too far back to be found. Raises NoMajority."""
+    """The transaction that used the nonce; None when its event cannot be found: too far back, or no endpoint gives logs."""
     back = state.nonce - nonce
     if not 0 < back <= _MOST_NONCES:
         return None
-    last = state.at.number
+    last, step = state.at.number, _STEP
     found: list[_Event] = []
-    for _ in range(_MOST_STEPS):
-        first = max(0, last - _STEP + 1)
-        found = [*await _events(nodes, state.safe, first, last), *found]
+    for _ in range(_MOST_ASKED):
+        first = max(0, last - step + 1)
+        try:
+            found = [*await _events(nodes, state.safe, first, last), *found]
+        except NoMajority:
+            if step == 1:
+                return None
+            step = max(1, step // 10)  # endpoints differ in how many blocks they look through at once
+            continue
         if len(found) >= back or first == 0:
             break
         last = first - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -23,6 +24,7 @@ from monitor.guardian.safe.plan import Choice, Planner
 from monitor.guardian.safe.source import NodesSource
 from monitor.guardian.safe.used import who_used
 from monitor.guardian.settings import KeySettings
+from tests.guardian.bench import Relay, endpoint
 from tests.guardian.safe.ground import OWNERS, Ground
 
 SENDER = load_signer(KeySettings(env="K"), {"K": key_of("staker_0")})
@@ -208,3 +210,25 @@ async def test_a_document_of_another_chain_or_of_no_safe_is_refused(ground: Grou
 async def test_an_unknown_name_is_told_with_the_nearest(ground: Ground, nodes: Nodes) -> None:
     with pytest.raises(PauseImpossible, match=r'nothing is named "vaul"; .*vault'):
         await a_pause(ground, nodes, "vaul")
+
+
+@pytest.mark.parametrize("most", [0, 1, 50])
+async def test_an_endpoint_that_gives_few_blocks_of_logs_at_once_or_none_hinders_nothing(ground: Ground, nodes: Nodes, most: int) -> None:
+    mine, rival = await a_pause(ground, nodes), await a_pause(ground, nodes, "other")
+    assert await send(nodes, SENDER, await looked_at(ground, nodes, rival, await signed(rival, OWNERS[:3])), Fees()) is not None
+
+    def handler(method: str, params: list[Any], forward: Any) -> Any:
+        if method == "eth_getLogs" and int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) + 1 > most:
+            return {"error": {"code": -32005, "message": "query exceeds max block range"}}
+        return forward()
+
+    relay = Relay(ground.anvil.http_url)
+    relay.handler = handler
+    meagre = Nodes([endpoint(relay.url)], 4.0)
+    try:
+        found = await looked_at(ground, meagre, mine)
+    finally:
+        await meagre.close()
+        relay.close()
+    assert "nonce" in failing(found)
+    assert (found.used is None) if most == 0 else (found.used is not None and found.used.safe_tx_hash == rival.transaction.hash)
