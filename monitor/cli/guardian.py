@@ -20,7 +20,7 @@ from monitor.guardian import status as brake_status
 from monitor.guardian.byhand import PauseImpossible
 from monitor.guardian.node import NoMajority
 from monitor.guardian.settings import GuardianSettings
-from monitor.guardian.status import Status, TargetStatus
+from monitor.guardian.status import PresignedStatus, Status, TargetStatus
 
 if TYPE_CHECKING:
     from monitor.service.settings import Settings
@@ -122,7 +122,14 @@ def _status_lines(found: Status) -> list[str]:
     if found.sentinel is not None:
         balance = "unknown" if found.sentinel_balance is None else f"{found.sentinel_balance / 10**18:.4f} ether"
         lines.append(f"service's key: {found.sentinel}, {balance}, {_or_unknown(found.sentinel_waiting)} transactions waiting")
-    return lines + [line for target in found.targets for line in _target_lines(target)]
+    lines += [line for target in found.targets for line in _target_lines(target)]
+    return lines + [line for each in found.presigned for line in _presigned_lines(each)]
+
+
+def _presigned_lines(found: PresignedStatus) -> list[str]:
+    state = f"cannot be told: {found.unknown}" if found.unknown is not None else "ready" if found.ready else "STALE"
+    lines = ["", f"signed in advance, {found.file}: {state}", *([f"  {found.words}"] if found.words else [])]
+    return lines + [f"    {check.name}: {check.reason}" for check in found.checks if not check.ok]
 
 
 def _target_lines(target: TargetStatus) -> list[str]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from monitor.devnet.accounts import address_of
+from monitor.guardian import status
 from monitor.guardian.contract import PAUSE_TARGET, PauseImpossible
 from monitor.guardian.levers.declared import Declarations
 from monitor.guardian.levers.found import Found
 from monitor.guardian.levers.reader import Reader
 from monitor.guardian.levers.survey import survey
 from monitor.guardian.node import Nodes
+from monitor.guardian.safe.document import Document, Prepared
 from monitor.guardian.safe.plan import Choice, Planner
 from monitor.guardian.safe.source import NodesSource
+from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.model import Address
 from tests.guardian.bench import CHAIN_ID, DURATION, Bench, endpoint
 
@@ -64,3 +68,17 @@ async def test_a_safe_must_hold_the_role_or_be_named(bench: Bench, nodes: Nodes)
     named = Address("0x" + "11" * 20)
     plan = await planner.plan("vault", Choice(safe=named))
     assert (plan.safe, plan.to, plan.data) == (named, bench.guardian, PAUSE_TARGET.call(bench.vault).data)
+
+
+async def test_a_pause_signed_in_advance_is_part_of_the_status(bench: Bench, nodes: Nodes, tmp_path: Path) -> None:
+    """The Safe of the file does not exist on this chain: that makes it stale, and the brake not ready."""
+    prepared = Prepared(1, 1, (Address("0x" + "11" * 20),), 1, "1.4.1")
+    document = Document(
+        SafeTransaction(CHAIN_ID, bench.vault, 0, bench.guardian, PAUSE_TARGET.call(bench.vault).data), prepared, "pauses", "", None, {}
+    )
+    (tmp_path / "vault.json").write_text(document.as_json())
+    (tmp_path / "bad.json").write_text("{")
+    settings = bench.settings(presigned=[str(tmp_path / "vault.json"), str(tmp_path / "bad.json")])
+    found = await status.status(settings, [endpoint(bench.url)])
+    assert [c.name for p in found.presigned for c in p.checks if not c.ok] == ["is_a_safe", "file"] and not found.ready
+    assert (await status.status(bench.settings(), [endpoint(bench.url)])).ready
