@@ -39,7 +39,8 @@ async def sign_newest(room: Room, pause: Pause, head: Head) -> bool:
         await room.say(pause, f"the order could not be signed: {wrong}")
         return False
     named = "0x" + digest(order, room.chain_id, room.where).hex()
-    await room.write(lambda unit: ledger.sign(unit, pause.id, newest, order, named, signature, time.time()))
+    if not await room.write(lambda unit: ledger.sign(unit, pause.id, newest, order, named, signature, time.time())):
+        return False
     log.info("guardian.signed", decision=pause.id, target=pause.row.target, block=order.observed_block, order=named)
     return True
 

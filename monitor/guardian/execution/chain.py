@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -15,6 +16,7 @@ from monitor.model import Address, Hash, address
 
 T = TypeVar("T")
 READ_GAS = 3_000_000
+KEPT_ANSWERS = 64
 Receipt: TypeAlias = tuple[str, int, bool]
 """Block hash, block number, success."""
 
@@ -62,6 +64,8 @@ class Chain:
 
     def __init__(self, nodes: Nodes, where: Address) -> None:
         self.nodes, self.where = nodes, where
+        self._asked: OrderedDict[tuple[bytes, Hash], bytes] = OrderedDict()
+        """Answers at a block's hash: they never change, and each step asks some of them again."""
 
     # ------------------------------------------------------------ blocks
 
@@ -96,7 +100,7 @@ class Chain:
 
     async def holds(self, role: bytes, account: Address) -> bool:
         """Whether the account holds the role now. Raises WrongContract."""
-        found: bool = await self._ask("role of a key", guardian.HAS_ROLE.call(role, account).data, "latest", guardian.HAS_ROLE.decode)
+        found: bool = await self._ask("role of a key", guardian.HAS_ROLE.call(role, account).data, None, guardian.HAS_ROLE.decode)
         return found
 
     async def check(self, order: Order, signatures: bytes, head: Head) -> tuple[Meaning, str]:
@@ -154,17 +158,28 @@ class Chain:
             return "fine", "it would go through now"
         return guardian.refusal(answer.data or b"") or ("obstacle", guardian.explain(answer.data or b""))
 
-    async def _ask(self, what: str, data: bytes, block: Hash | str, read: Callable[[bytes], T]) -> T:
-        at = block if block == "latest" else {"blockHash": block}
-        answer = await self.nodes.call(what, self.where, data, block=at)
+    async def _ask(self, what: str, data: bytes, block: Hash | None, read: Callable[[bytes], T]) -> T:
+        answer = None if block is None else self._asked.get((data, block))
+        if answer is None:
+            answer = await self._call(what, data, block)
         try:
-            if isinstance(answer, Refused):
-                raise ValueError("it reverted")
-            return read(answer)
+            found = read(answer)
         except ValueError as wrong:
-            raise WrongContract(
-                f"the contract at guardian.contract {self.where} does not answer ({what}: {wrong}): correct the address"
-            ) from None
+            raise self._wrong(what, str(wrong)) from None
+        if block is not None:
+            self._asked[data, block] = answer
+            while len(self._asked) > KEPT_ANSWERS:
+                self._asked.popitem(last=False)
+        return found
+
+    async def _call(self, what: str, data: bytes, block: Hash | None) -> bytes:
+        answer = await self.nodes.call(what, self.where, data, block="latest" if block is None else {"blockHash": block})
+        if isinstance(answer, Refused):
+            raise self._wrong(what, "it reverted")
+        return answer
+
+    def _wrong(self, what: str, why: str) -> WrongContract:
+        return WrongContract(f"the contract at guardian.contract {self.where} does not answer ({what}: {why}): correct the address")
 
 
 def _head(block: Any) -> Head:

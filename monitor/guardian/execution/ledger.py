@@ -138,13 +138,11 @@ def observe(unit: Unit, at: BlockStamp, standing: Mapping[str, bytes], judged_at
 
     Call it at *every* judged block, after :func:`decide`; unknown is not standing. Blocks of all branches are kept: the chain decides which count.
     """
-    live = (*UNSENT, *IN_POOL, "orphaned")
-    unit.conn.execute(update(PauseRow).where(col(PauseRow.state).in_(live), col(PauseRow.id).not_in(list(standing))).values(standing=False))
+    live = col(PauseRow.state).in_(OPEN) & col(PauseRow.settled_at).is_(None) & col(PauseRow.standing).is_not(None)
+    unit.conn.execute(update(PauseRow).where(live, col(PauseRow.id).not_in(list(standing))).values(standing=False))
     for pause, document in standing.items():
-        known = unit.conn.execute(select(col(PauseRow.id)).where(col(PauseRow.id) == pause, col(PauseRow.state).in_(live))).first()
-        if known is None:
+        if not unit.conn.execute(update(PauseRow).where(live, col(PauseRow.id) == pause).values(standing=True)).rowcount:
             continue
-        unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == pause).values(standing=True))
         row = {
             "pause": pause, "observed_hash": at.hash, "observed_number": at.number, "observed_timestamp": at.timestamp,
             "decision": "0x" + document_digest(document).hex(), "document": document.decode("utf-8"), "judged_at": judged_at,
@@ -242,8 +240,10 @@ def note(unit: Unit, id: str, text: str, **values: Any) -> None:
     unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == id).values(note=text, **values))
 
 
-def sign(unit: Unit, id: str, sighting: Sighting, order: Order, digest: str, signature: bytes, at: float) -> None:
-    """Keep an order that we signed: from now on peers are given it."""
+def sign(unit: Unit, id: str, sighting: Sighting, order: Order, digest: str, signature: bytes, at: float) -> bool:
+    """Keep an order that we signed: from now on peers are given it. False, and nothing kept, if the decision ended while it was signed."""
+    if not _stands(unit, id):
+        return False
     unit.conn.execute(
         update(OrderRow)
         .where(col(OrderRow.pause) == id, col(OrderRow.observed_hash) == sighting.hash)
@@ -251,6 +251,7 @@ def sign(unit: Unit, id: str, sighting: Sighting, order: Order, digest: str, sig
     )
     waiting = col(PauseRow.state).in_(("decided", "orphaned"))
     unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == id, waiting).values(state="signed", signed_at=at, note=None))
+    return True
 
 
 def receive(unit: Unit, digest: str, signer: Address, signature: bytes, peer: str, at: float) -> None:
@@ -259,8 +260,11 @@ def receive(unit: Unit, digest: str, signer: Address, signature: bytes, peer: st
     unit.conn.execute(insert(unit, SignatureRow).values(**row).on_conflict_do_nothing(index_elements=["digest", "signer"]))
 
 
-def keep(unit: Unit, id: str, sent: Sent, at: float) -> None:
-    """Keep a signed transaction before it is sent for the first time."""
+def keep(unit: Unit, id: str, sent: Sent, at: float) -> bool:
+    """Keep a signed transaction before it is sent. False, and nothing kept, if it would be the first and the decision ended meanwhile."""
+    state = unit.conn.execute(select(col(PauseRow.state)).where(col(PauseRow.id) == id)).scalar_one()
+    if state in UNSENT and not _stands(unit, id):
+        return False
     unit.conn.execute(
         insert(unit, PauseTransactionRow).values(
             hash=sent.hash, pause=id, sender=sent.sender, nonce=sent.nonce, gas=sent.gas, max_fee_wei=str(sent.max_fee),
@@ -268,10 +272,11 @@ def keep(unit: Unit, id: str, sent: Sent, at: float) -> None:
             private=sent.private,
         )
     )  # fmt: skip
-    # A second transaction on the way makes it "replaced"; what was never sent is not sent yet.
-    replaced = col(PauseRow.id) == id, col(PauseRow.state) == "sent"
-    unit.conn.execute(update(PauseRow).where(*replaced).values(state="replaced", order=sent.order))
-    unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == id).values(order=sent.order))
+    # A second transaction on the way makes it "replaced".
+    unit.conn.execute(
+        update(PauseRow).where(col(PauseRow.id) == id).values(order=sent.order, state="replaced" if state == "sent" else state)
+    )
+    return True
 
 
 def attempt(unit: Unit, hash: Hash, private: bool, at: float) -> None:
@@ -295,6 +300,10 @@ def bury(unit: Unit, hashes: Iterable[Hash]) -> None:
 
 
 # ---------------------------------------------------------------- below
+
+
+def _stands(unit: Unit, id: str) -> bool:
+    return bool(unit.conn.execute(select(col(PauseRow.standing)).where(col(PauseRow.id) == id)).scalar_one())
 
 
 def _outcome(state: str, note: str | None, paged_at: float | None) -> str:

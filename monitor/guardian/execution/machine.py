@@ -50,9 +50,9 @@ class Executor:
     ) -> None:
         self.settings, self.store = settings, store
         seconds = settings.request_seconds
-        private = [s for s in settings.submission if s.private]
+        private, open_to_all = ([s for s in settings.submission if s.private is quiet] for quiet in (True, False))
         self._nodes = Nodes(endpoints, seconds)
-        self._public = Nodes([*endpoints, *(s for s in settings.submission if not s.private)], seconds)
+        self._public = Nodes([*endpoints, *open_to_all], seconds) if open_to_all else self._nodes
         self._private = Nodes(private, seconds) if private else None
         self.peers = Peers(settings.peers, chain_id, settings.where)
         chain = Chain(self._nodes, settings.where)
@@ -93,7 +93,7 @@ class Executor:
 
     async def close(self) -> None:
         await self.peers.close()
-        await asyncio.gather(*(nodes.close() for nodes in (self._nodes, self._public, self._private) if nodes is not None))
+        await asyncio.gather(*(nodes.close() for nodes in {self._nodes, self._public, self._private} if nodes is not None))
 
     async def advance_once(self) -> bool:
         """Take every open pause as far as it goes at the newest block; True if any moved. Raises NoMajority, LeaseLost."""
@@ -125,7 +125,9 @@ class Executor:
                 log.exception("guardian.step_failed", decision=pause.id, state=pause.state)
                 break
             pause = await self.room.again(pause)
-            if pause.state == before or pause.state in ledger.FINAL:
+            # What died in a block after this head is not tried again at this head.
+            died = before in ledger.IN_POOL and pause.state == "gathered"
+            if pause.state == before or pause.state in ledger.FINAL or died:
                 break
         return pause.state != began
 

@@ -123,7 +123,7 @@ async def _refused(room: Room, pause: Pause, meaning: guardian.Meaning, words: s
 
 async def _gather_anew(room: Room, pause: Pause, why: str) -> None:
     """This order is void: another one, of a newer block, is needed. What was sent stays what it is, since it may be outbid on its nonce."""
-    if pause.state in ledger.IN_POOL:
+    if pause.state in (*ledger.IN_POOL, "orphaned"):
         await room.say(pause, f"{why}; an order of a newer block is needed")
         return
     await room.move(pause, "signed", order=None, note=why)
@@ -153,7 +153,8 @@ async def transact(room: Room, pause: Pause, found: Gathered, chosen: Sighting, 
         return False
     private = _is_private(room, pause, head)
     sent = Sent(hash, sender.address, nonce, gas, offer.max_fee, offer.tip, raw, chosen.digest or "", head.number, private)
-    await room.write(lambda unit: ledger.keep(unit, pause.id, sent, time.time()))
+    if not await room.write(lambda unit: ledger.keep(unit, pause.id, sent, time.time())):
+        return True  # nothing to do any more, for no sender
     await send(room, await room.again(pause), sent)
     return True
 
