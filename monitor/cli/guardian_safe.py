@@ -72,6 +72,8 @@ def prepare_command(
     ] = None,
 ) -> None:
     """Make the transaction that pauses a target, decode it, simulate it, and write its file for the owners."""
+    if not reason.isprintable() or len(reason) > 2000:
+        raise Failure("--reason: give one line of printable text, 2,000 characters at most")
     where = laptop(rpc, settings, levers)
     choice = Choice(None if all_flags else tuple(flag or ()), heartbeat, seconds, None if safe is None else _address(safe))
 

@@ -14,6 +14,7 @@ from monitor.guardian.collector import brake_of
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
 from monitor.guardian.readiness import Brake, Check, Readiness, people_of
+from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import BadFile
 from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.settings import GuardianSettings
@@ -115,7 +116,7 @@ async def _presigned(nodes: Nodes, path: Path, stamp: BlockStamp) -> PresignedSt
         found = Presigned.of(path)
     except BadFile as wrong:
         return PresignedStatus(str(path), "", (Check("file", False, str(wrong)),))
-    words = found.document.words
+    words = in_words(found.document.transaction.data)
     try:
         return PresignedStatus(str(path), words, found.judge(await take_snapshot(nodes, stamp, found.reads())))
     except Unanswered as missing:

@@ -144,6 +144,14 @@ def decode_call(data: bytes) -> Decoded | None:
     return Decoded(known.function.signature, arguments, known.effect, known.meaning)
 
 
+def in_words(data: bytes) -> str:
+    """The call in one line, for lists; its bytes where the function is not on the list."""
+    found = decode_call(data)
+    return (
+        f"0x{data.hex()}" if found is None else f"{found.signature} {', '.join(f'{a.name} = {a.value}' for a in found.arguments)}".rstrip()
+    )
+
+
 def examine(transaction: SafeTransaction, names: Mapping[Address, str]) -> Examined:
     """Decode and judge. ``names``: contracts that we know, by address; another one is worth a warning."""
     if _rejects(transaction):

@@ -36,6 +36,13 @@ def _hex(text: str) -> str:
         raise ValueError("is not 0x hex") from None
 
 
+def _plain(text: str) -> str:
+    if not all(c.isprintable() for c in text):
+        raise ValueError("holds characters that do not print: they could make a terminal show something else")
+    return text
+
+
+Plain = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
 Hex = Annotated[str, Field(max_length=128 * 1024), AfterValidator(_hex)]
 Uint = Annotated[int, Field(ge=0, le=_MAX_UINT)]
 
@@ -66,7 +73,7 @@ class _Prepared(_Strict):
     timestamp: Uint
     owners: tuple[AddressText, ...] = Field(min_length=1, strict=False)
     threshold: Annotated[int, Field(ge=1)]
-    version: str = Field(max_length=40)
+    version: Plain
 
 
 class _Transaction(_Strict):
@@ -76,8 +83,8 @@ class _Transaction(_Strict):
     safe: AddressText
     transaction: _Fields
     safe_tx_hash: Hex
-    words: str = Field(max_length=2000)
-    reason: str = Field(max_length=2000)
+    words: Plain
+    reason: Plain
     prepared: _Prepared
     expires: Uint | None
     signatures: dict[AddressText, Hex]
@@ -106,7 +113,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A transaction on its way. ``signatures``: by owner, not yet checked. ``expires``: block time after which it is not to be sent."""
+    """A transaction on its way. ``signatures``: by owner, not yet checked.
+
+    ``words``, ``reason`` and ``expires`` are under no signature: what it does is decoded, and whoever holds the file can send it
+    later than that by other means.
+    """
 
     transaction: SafeTransaction
     prepared: Prepared

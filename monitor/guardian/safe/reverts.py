@@ -39,5 +39,5 @@ def explain(data: bytes) -> str:
             (text,) = decode(("string",), data[4:])
         except ValueError:
             return guardian.explain(data)
-        return f"{text}: {_SAFE[text]}" if text in _SAFE else f'it says "{text}"'
+        return f"{text}: {_SAFE[text]}" if text in _SAFE else f"it says {text[:200]!r}"
     return guardian.explain(data)

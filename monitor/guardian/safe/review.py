@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from monitor.guardian.readiness import Check
+from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import Document, SignatureFile
 from monitor.guardian.safe.signatures import BadSignature, Signature, recover
 from monitor.guardian.safe.state import SafeState
@@ -70,7 +71,7 @@ def rivals(document: Document, others: Iterable[tuple[str, Document]]) -> list[s
     """Other transactions for the same nonce of the same Safe: only one of them can ever be executed. In words, with the source."""
     t = document.transaction
     return [
-        f"{source}: another transaction at nonce {t.nonce} (0x{o.transaction.hash.hex()}, {o.words})"
+        f"{source}: another transaction at nonce {t.nonce} (0x{o.transaction.hash.hex()}: {in_words(o.transaction.data)})"
         for source, o in others
         if (o.transaction.chain_id, o.transaction.safe, o.transaction.nonce) == (t.chain_id, t.safe, t.nonce)
         and o.transaction.hash != t.hash

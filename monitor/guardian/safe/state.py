@@ -60,7 +60,16 @@ async def read_safe(nodes: Nodes, safe: Address, at: BlockStamp) -> SafeState:
         _must(nodes, safe, OWNERS, at), _must(nodes, safe, THRESHOLD, at), _must(nodes, safe, NONCE, at), _may(nodes, safe, VERSION, at),
         _may(nodes, safe, MODULES, at, FIRST_MODULE, _MODULES_READ), _guard(nodes, safe, at),
     )  # fmt: skip
-    return SafeState(safe, at, owners, threshold, nonce, version or "", None if modules is None else modules[0], guard)
+    return SafeState(
+        safe,
+        at,
+        owners,
+        threshold,
+        nonce,
+        version if version and version.isprintable() else "",
+        None if modules is None else modules[0],
+        guard,
+    )
 
 
 async def read_approvals(nodes: Nodes, transaction: SafeTransaction, state: SafeState) -> list[Signature]:

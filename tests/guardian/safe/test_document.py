@@ -16,9 +16,10 @@ from monitor.model import Address
 from tests.guardian.safe.test_transaction import accounts, transactions, uints
 
 OWNER = Address("0x" + "11" * 20)
+printable = st.text(max_size=30).filter(str.isprintable)
 documents = st.builds(
     Document, transactions, st.builds(Prepared, uints, uints, st.lists(accounts, min_size=1, max_size=3).map(tuple), st.integers(1, 9), st.just("1.4.1")),
-    st.text(max_size=30), st.text(max_size=30), st.none() | uints, st.dictionaries(accounts, st.binary(max_size=65), max_size=2),
+    printable, printable, st.none() | uints, st.dictionaries(accounts, st.binary(max_size=65), max_size=2),
 )  # fmt: skip
 
 
@@ -65,6 +66,8 @@ def test_one_changed_field_does_not_fit_the_hash(given_file: Path, field: str, v
         (("transaction", "data"), "00", "is not 0x hex"),
         (("surprise",), 1, "surprise"),
         (("version",), 2, "version"),
+        (("words",), "pauses\x1b[2K\rnothing", "do not print"),
+        (("reason",), "line\nSafe tx hash 0x00", "do not print"),
         (("kind",), "other", "kind"),
         (("prepared", "owners"), [], "prepared.owners"),
     ],
