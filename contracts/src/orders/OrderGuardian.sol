@@ -288,9 +288,7 @@ contract OrderGuardian is Orders, Targets, ReentrancyGuardTransient {
         if (e.used >= e.budget) return Refusal.TargetBudgetSpent;
         if (sentinelBudget == 0) return Refusal.ContractBudgetSpent;
         // Users get some time to leave between two pauses of machines, whatever the machines say.
-        if (block.timestamp < uint256(e.sentinelEndsAt) + e.cooldown && e.sentinelEndsAt != 0) {
-            return Refusal.CoolingDown;
-        }
+        if (block.timestamp < uint256(e.sentinelEndsAt) + e.cooldown) return Refusal.CoolingDown;
         return Refusal.None;
     }
 
@@ -309,7 +307,8 @@ contract OrderGuardian is Orders, Targets, ReentrancyGuardTransient {
     // --------------------------------------------------------------------------------------------------- gas
 
     function _requireGas(uint256 needed) private view {
-        if (gasleft() < needed) revert NotEnoughGas(gasleft(), needed);
+        uint256 left = gasleft();
+        if (left < needed) revert NotEnoughGas(left, needed);
     }
 
     /// @dev What has to be left right before a capped call: 63/64 of it cover the cap, and the checks after it still run.

@@ -90,7 +90,8 @@ contract Releaser {
         closedPause[target] = t.pausedAt;
         uint256 cap = t.limits.gasLimit;
         uint256 needed = cap + cap / 63 + Levers.READ_GAS + 30_000;
-        if (gasleft() < needed) revert NotEnoughGas(gasleft(), needed);
+        uint256 left = gasleft();
+        if (left < needed) revert NotEnoughGas(left, needed);
         (bool ok, bytes4 selector) = Levers.callCapped(target, cap, abi.encodeWithSignature("unpause()"));
         if (!ok) revert ReleaseFailed(target, selector);
         (bool readable, bool paused) = Levers.isPaused(target, IGuardian.Lever.Pause);

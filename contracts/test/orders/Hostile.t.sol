@@ -172,40 +172,6 @@ contract HostileTest is OrderSetUp {
         no(ok, "tried");
         same(uint32(bytes4(error_)), uint32(IGuardian.NotEnoughGas.selector), "said");
     }
-
-    /// @dev The target gets its whole limit, and no more.
-    function test_TheTargetGetsItsLimit() public {
-        Meter meter = new Meter();
-        register(address(meter));
-        arm(address(meter));
-        pauseByPerson(address(meter));
-        yes(meter.got() <= GAS && meter.got() > GAS - 500, "the limit");
-        uint256 needed = guardian.gasNeeded(one(address(meter)));
-        meter.forget();
-        vm.prank(PERSON);
-        guardian.pauseTarget{gas: needed - 21_000 - 60_000}(address(meter));
-        yes(meter.got() <= GAS && meter.got() > GAS - 500, "the limit with the gas that is asked for");
-    }
-}
-
-/// @dev Notes the gas that it got.
-contract Meter {
-    uint256 public got;
-    uint256 public getResumeSinceTimestamp;
-
-    function pauseFor(uint256 duration) external {
-        got = gasleft();
-        getResumeSinceTimestamp = block.timestamp + duration;
-    }
-
-    function isPaused() external view returns (bool) {
-        return block.timestamp < getResumeSinceTimestamp;
-    }
-
-    function forget() external {
-        got = 0;
-        getResumeSinceTimestamp = 0;
-    }
 }
 
 /// @dev Many at once: what fails is told and stops nobody.

@@ -247,7 +247,7 @@ contract OrderInvariantTest is OrderSetUp {
         list[0] = address(actors);
     }
 
-    /// forge-config: default.invariant.runs = 32
+    /// forge-config: default.invariant.runs = 16
     /// forge-config: default.invariant.depth = 100
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_TheContractKeepsTheSameBooks() public view {
