@@ -98,7 +98,7 @@ class Node:
     def reorg(self, depth: int, pairs: Sequence[tuple[dict[str, Any], int]] = ()) -> None:
         """Replace the last ``depth`` blocks by as many new ones at the same times; takes some 20 ms.
 
-        The old blocks' transactions are dropped. ``pairs`` are transactions and the new block (0 first) that holds them. For
+        The old blocks' transactions are dropped; those that went through the gateway come back from its pool. ``pairs`` are transactions and the new block (0 first) that holds them. For
         a moment the head is the common parent, as it may be on a real node. Raises ``RpcError`` if the chain is shorter.
         """
         number, _ = self.head()
