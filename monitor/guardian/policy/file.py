@@ -114,7 +114,7 @@ class _Reader:
             self.hold(keys["hold"][1]) if "hold" in keys else Hold(),
             self.earned(keys["earned"][1]) if "earned" in keys else None,
         )
-        if response.second is None and mode != "propose":
+        if "second" not in keys and mode != "propose":
             self.document.report(
                 keys["mode"][1],
                 "one-condition",
