@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.devnet.build import Artifacts, signature
 from monitor.guardian.safe.decode import KNOWN, decode_call, examine
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.model import address
@@ -90,3 +91,25 @@ def test_what_is_decoded_is_encoded_to_the_very_same_bytes(head: bytes, rest: by
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_examined_without_an_error(data: bytes) -> None:
     examine(dataclasses.replace(GOOD, data=data), NAMES)
+
+
+def test_what_people_may_do_with_the_guardian_is_on_the_list(compiled: Artifacts) -> None:
+    """The guardian's own interface: a power of people that is missing here could not be used by a Safe."""
+    functions = compiled["IGuardian"].functions
+    for name in ("pauseTarget", "pauseTargets", "cancel", "disarm", "revokeSentinel", "stopSentinels", "heartbeat"):
+        known = KNOWN[selector(signature(functions[name]))]
+        assert known.effect in ("brakes", "keeps"), name
+    for name in ("register", "setLimits", "arm", "setSentinel", "setThreshold", "allowSentinels", "setSentinelBudget"):
+        assert selector(signature(functions[name])) not in KNOWN, f"{name} gives power: it is the admin's, and no pause"
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        ("pause(address)", "76a67a51"), ("heartbeat()", "3defb962"), ("pauseFor(uint256)", "f3f449c7"), ("pauseUntil(uint256)", "abe9cfc8"),
+        ("pause(uint256)", "136439dd"), ("pauseAll()", "595c6a67"), ("unpause(uint256)", "fabc1cbc"), ("registerPauser(address,address)", "338d93fc"),
+    ],
+)  # fmt: skip
+def test_selectors_are_those_of_mainnets_contracts(call: str, wanted: str) -> None:
+    """Selectors from the published interfaces of Lido's CircuitBreaker and PausableUntil, and of EigenLayer's Pausable."""
+    assert KNOWN[bytes.fromhex(wanted)].function.signature == call
