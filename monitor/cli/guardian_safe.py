@@ -88,9 +88,9 @@ def prepare_command(
     file = out or Path(f"safe-{target.replace('/', '-')}-{found.document.transaction.nonce}.json")
     conflicts = rivals(found.document, [(str(p), _load(p)) for p in beside or ()])
     _write(file, found.document.as_json())
-    typer.echo("\n".join([*review_lines(found, names, gathering=True), *(f"WARNING  {w}" for w in plan.warnings)]))
+    typer.echo("\n".join([*review_lines(found, names, gathering=True), *(f"WARNING      {w}" for w in plan.warnings)]))
     for line in conflicts:
-        typer.echo(f"CONFLICT {line}")
+        typer.echo(f"CONFLICT     {line}")
     typer.echo(f"\nwritten: {file}\nnext, each owner: stakewarden guardian safe sign {file}")
     _exit(found, conflicts)
 
@@ -113,7 +113,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(_as_json(found, conflicts), indent=1))
     else:
-        typer.echo("\n".join([*review_lines(found, names), *(f"CONFLICT {line}" for line in conflicts)]))
+        typer.echo("\n".join([*review_lines(found, names), *(f"CONFLICT     {line}" for line in conflicts)]))
     _exit(found, conflicts)
 
 

@@ -86,7 +86,7 @@ async def _pauser(
         problems.append(f"a pause by {names.get(pauser, pauser)} would revert now (0x{reverted[:4].hex()})")
     elif isinstance(reverted, Unknown):
         problems.append(f"whether a pause would go through is {reverted}")
-    left = count if isinstance(count, Unknown) else f"{count - 1} contracts are left to this pauser"
+    left = f"what is left to this pauser is {count}" if isinstance(count, Unknown) else f"contracts left to this pauser then: {count - 1}"
     return problems, [f"one shot: after it nobody can pause this contract through the CircuitBreaker; {again}; {left}"]
 
 

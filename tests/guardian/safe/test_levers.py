@@ -53,7 +53,7 @@ async def test_a_contract_behind_the_breaker_is_told_whole(ground: Ground, execu
     assert [(r.kind, r.name) for r in vault.resumers] == [("account", "lido/agent")]
     assert vault.notes == (
         "one shot: after it nobody can pause this contract through the CircuitBreaker; only lido/agent registers a pauser again; "
-        "1 contracts are left to this pauser",
+        "contracts left to this pauser then: 1",
     )
     assert not isinstance(vault.call, Unknown) and vault.call is not None and vault.call.to == ground.at["breaker"]
 
