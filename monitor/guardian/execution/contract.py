@@ -1,19 +1,18 @@
 """The contract of sentinel orders as we use it: calls, events, and what each of its refusals means for an order that is on its way.
 
-``../order_guardian.json`` is what the compiler gave for ``contracts/src/orders/OrderGuardian.sol``; a test holds both together.
+Its interface is the committed one (``compiled.GUARDIAN``); a test holds it to the source.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
 from eth_hash.auto import keccak
 
+from monitor.guardian import compiled
 from monitor.guardian.order import ABI_TYPE, Order
 from monitor.model import Address
 from monitor.protocols.abi import EventType, Function, decode, selector
@@ -143,11 +142,9 @@ def order_topics(target: Address, decisions: Iterable[bytes]) -> list[Any]:
     return [["0x" + e.topic.hex() for e in events], "0x" + bytes(12).hex() + target[2:].lower(), ["0x" + d.hex() for d in decisions]]
 
 
-@cache
 def abi() -> list[dict[str, Any]]:
     """The committed ABI."""
-    found: list[dict[str, Any]] = json.loads(resources.files("monitor.guardian").joinpath("order_guardian.json").read_text("utf-8"))
-    return found
+    return compiled.load(compiled.GUARDIAN).abi
 
 
 @cache

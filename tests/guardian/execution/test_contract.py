@@ -28,7 +28,7 @@ some_orders = st.builds(
 
 def test_committed_abi_is_what_the_compiler_gives(compiled: Artifacts) -> None:
     found = list(compiled["OrderGuardian"].abi)
-    assert contract.abi() == found, "renew monitor/guardian/order_guardian.json from contracts/out/OrderGuardian.sol/OrderGuardian.json"
+    assert contract.abi() == found, "renew it with `make abi`"
 
 
 def test_every_function_and_event_used_is_in_the_abi() -> None:
