@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from monitor.guardian.policy.cases import AnyTarget
-from monitor.guardian.policy.earned import VERSION, conditions
+from monitor.guardian.policy.earned import VERSION, conditions, rules_of
 from monitor.guardian.policy.file import BadPolicy, parse_policy
 from monitor.guardian.policy.model import Policy, Response
 from monitor.rules import RuleFileErrors, RuleSet
@@ -68,11 +68,6 @@ def shadow_report(unit: Unit, policy: Policy, rules: RuleSet, operators: Mapping
 def text_of(report: Mapping[str, Any]) -> str:
     """The report as its file has it."""
     return json.dumps(report, indent=1, sort_keys=True) + "\n"
-
-
-def rules_of(response: Response, rules: RuleSet) -> dict[str, str]:
-    """The rules whose alerts the response answers to, by id, with the digest of what makes them so."""
-    return {rule.id: rule.identity for rule in rules.alerts if rule.name == response.alert}
 
 
 def _policy_since(unit: Unit, response: Response, operators: Mapping[str, str]) -> int:

@@ -19,7 +19,8 @@ from monitor.collectors import baseline, beacon_collectors, collectors
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.deciding import Ground
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
-from monitor.guardian.policy import BadPolicy, Policy, load_policy
+from monitor.guardian.policy import EMBEDDED_CHAINS, BadPolicy, Policy, load_policy
+from monitor.guardian.policy.earned import outgrown
 from monitor.guardian.responses import Responses
 from monitor.model import Collector, Receiver, Refused
 from monitor.protocols import lido
@@ -84,7 +85,7 @@ def build(settings: Settings) -> Parts:
     _check_secrets(settings)
     book = Book(_routes(settings), [r.name for r in settings.receivers if r.kind == "grafana"])
     responses = Responses(
-        _policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None, ground(settings, made)
+        _policy(settings, ruleset), {e.name: e.run_by for e in settings.network.execution}, signer is not None, ground(settings, made)
     )
     uncovered = [line for source in sources for line in source.uncovered]
     if not settings.network.beacon:
@@ -205,7 +206,8 @@ class Grounds:
 def grounds(settings: Settings) -> Grounds:
     """Everything that a decision is recomputed from. Raises BadSettings with all that is wrong with the files."""
     made = _collectors(settings, [_protocol(p) for p in settings.protocols])
-    return Grounds(ground(settings, made), load_rules(settings), _policy(settings), settings.rules.responses)
+    ruleset = load_rules(settings)
+    return Grounds(ground(settings, made), ruleset, _policy(settings, ruleset), settings.rules.responses)
 
 
 def ground(settings: Settings, made: Iterable[Collector]) -> Ground:
@@ -221,13 +223,16 @@ def ground(settings: Settings, made: Iterable[Collector]) -> Ground:
     return Ground(settings.network.chain_id, guardian.where, targets, baseline, tuple(made))
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, ruleset: RuleSet) -> Policy:
     if settings.guardian is None:
         return Policy()
     targets = {t.name: t.lever for t in settings.guardian.targets}
     try:
-        return load_policy(
+        found = load_policy(
             settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution}, settings.network.chain_id
         )
     except BadPolicy as wrong:
         raise BadSettings([str(p) for p in wrong.problems]) from None
+    if settings.network.chain_id not in EMBEDDED_CHAINS and (old := outgrown(found, settings.rules.responses.parent, ruleset)):
+        raise BadSettings(old)
+    return found

@@ -3,7 +3,7 @@
 The alert's rule says what is wrong; this file, with owners of its own, says what may be *done*. Endpoints that are down count as not agreeing.
 """
 
-from monitor.guardian.policy.file import FILE_KEYS, KEYS, REQUIRED, BadPolicy, load_policy, parse_policy
+from monitor.guardian.policy.file import EMBEDDED_CHAINS, FILE_KEYS, KEYS, REQUIRED, BadPolicy, load_policy, parse_policy
 from monitor.guardian.policy.model import (
     CRITICAL,
     MINIMUM,
@@ -20,6 +20,7 @@ from monitor.guardian.policy.model import (
 
 __all__ = [
     "CRITICAL",
+    "EMBEDDED_CHAINS",
     "FILE_KEYS",
     "KEYS",
     "MINIMUM",

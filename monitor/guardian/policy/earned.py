@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from monitor.guardian.policy.model import Response, text_hash
+from monitor.guardian.policy.model import Policy, Response, text_hash
 from monitor.model import Hash
+from monitor.rules.files import RuleSet
 
 VERSION = 1
 LEAST_SECONDS = 30 * 86_400
@@ -25,6 +26,24 @@ def conditions(response: Response) -> Hash:
         response.hold.seconds, response.agreement,
     ]  # fmt: skip
     return text_hash(json.dumps(parts))
+
+
+def rules_of(response: Response, rules: RuleSet) -> dict[str, str]:
+    """The rules whose alerts the response answers to, by id, with the digest of what makes them so."""
+    return {rule.id: rule.identity for rule in rules.alerts if rule.name == response.alert}
+
+
+def outgrown(policy: Policy, folder: Path, rules: RuleSet) -> list[str]:
+    """Armed responses whose rule is another one than their report's, which was read and held by ``fault`` before."""
+    found = []
+    for response in policy.responses:
+        if response.mode == "automatic" and response.earned is not None:
+            report = json.loads((folder / response.earned.report).read_bytes())
+            if report.get("rules") != rules_of(response, rules):
+                found.append(
+                    f"{response.name}: the rule {response.alert} changed since the report that armed it: let it run in shadow again"
+                )
+    return found
 
 
 def fault(response: Response, folder: Path, chain: int) -> str | None:
