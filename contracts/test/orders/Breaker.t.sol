@@ -159,6 +159,15 @@ contract BreakerTest is OrderSetUp {
         pauseByPerson(address(moody));
     }
 
+    /// @dev Alive, and not the one: another's target is not ours to pause.
+    function test_ABreakerThatNamesAnotherPauserIsNotReady() public {
+        LyingBreaker others = new LyingBreaker(OTHER);
+        register(address(moody), address(others), IGuardian.Lever.CircuitBreaker, limits());
+        arm(address(moody));
+        yes(others.isPauserLive(address(guardian)), "alive");
+        expectTargetRefusal(address(moody), IGuardian.Refusal.BreakerNotReady);
+    }
+
     /// @dev Answers that are there and not there: each read of the breaker may fail by itself.
     function test_ABreakerThatDoesNotAnswerIsNotReady() public {
         Mute mute = new Mute();

@@ -408,6 +408,7 @@ contract OrdersTest is OrderSetUp {
         vm.warp(block.timestamp + SENTINEL_SECONDS + COOLDOWN);
         expectTargetRefusal(address(vault), IGuardian.Refusal.TargetBudgetSpent);
         shadow(address(vault));
+        same(uint256(guardian.checkTarget(address(vault))), 0, "in shadow it is told what an armed target would do");
         arm(address(vault));
         pauseByOrder(address(vault));
         same(guardian.sentinelBudget(), 7, "contract-wide");
