@@ -7,9 +7,11 @@ waiting for a block to be judged. No message here holds an endpoint's URL.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -52,6 +54,12 @@ class NoMajority(Exception):
         super().__init__(f"{what}: no majority of the configured endpoints ({said})")
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """Whom TLS trusts: made once, since reading all certificates takes longer than a request."""
+    return ssl.create_default_context()
+
+
 class HttpProvider(AsyncJSONBaseProvider):
     """web3's JSON-RPC over httpx.
 
@@ -62,7 +70,7 @@ class HttpProvider(AsyncJSONBaseProvider):
     def __init__(self, url: str, headers: dict[str, str], seconds: float) -> None:
         super().__init__()
         self._url = url
-        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=seconds)
+        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=seconds, verify=authorities())
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The answer as parsed. Raises httpx.HTTPError, and ValueError for a body that is no JSON or too large."""

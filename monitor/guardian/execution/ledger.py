@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlmodel import SQLModel, col
 
 from monitor.guardian.decision import digest as document_digest
@@ -29,6 +29,8 @@ OPEN = (*UNSENT, *IN_POOL, *DONE, "orphaned")
 EXCLUSIVE = ("simulated", *IN_POOL, "mined", "verified", "orphaned")
 """While one pause of a target is in such a state, no other is begun: it would be needless or spend a second budget."""
 FINAL = ("refused", "shadowed", "withdrawn", "failed")
+KEPT_BLOCKS = 192
+"""Blocks for which the orders of an open pause are kept: the contract takes none that is older than 128."""
 NEEDLESS = "the target is paused already"
 """Note of a refused pause that was not needed."""
 
@@ -148,6 +150,12 @@ def observe(unit: Unit, at: BlockStamp, standing: Mapping[str, bytes], judged_at
             "decision": "0x" + document_digest(document).hex(), "document": document.decode("utf-8"), "judged_at": judged_at,
         }  # fmt: skip
         unit.conn.execute(insert(unit, OrderRow).values(**row).on_conflict_do_nothing(index_elements=["pause", "observed_hash"]))
+        # Orders that nobody can carry out any more; the one that was chosen is evidence.
+        chosen = select(col(PauseRow.order)).where(col(PauseRow.id) == pause).scalar_subquery()
+        old = col(OrderRow.pause) == pause, col(OrderRow.observed_number) < at.number - KEPT_BLOCKS
+        unit.conn.execute(
+            delete(OrderRow).where(*old, col(OrderRow.digest).is_(None) | chosen.is_(None) | (col(OrderRow.digest) != chosen))
+        )
 
 
 # ---------------------------------------------------------------- reading
@@ -167,7 +175,8 @@ def pause(unit: Unit, id: str) -> Pause:
 
 def own_orders(unit: Unit, since: float, limit: int) -> list[Sighting]:
     """What we signed since that wall time, the newest first: what peers are given."""
-    query = select(*_columns(OrderRow)).where(col(OrderRow.signature).is_not(None), col(OrderRow.judged_at) >= since)
+    slim = [c for c in _columns(OrderRow) if c.name != "document"]
+    query = select(*slim).where(col(OrderRow.signature).is_not(None), col(OrderRow.judged_at) >= since)
     found = unit.conn.execute(query.order_by(col(OrderRow.judged_at).desc(), col(OrderRow.pause)).limit(limit))
     return [Sighting(OrderRow(**row)) for row in found.mappings().all()]
 
@@ -225,6 +234,12 @@ def latencies(row: PauseRow) -> dict[str, float]:
     steps = ("signed", "gathered", "simulated", "sent", "mined", "verified", "reported")
     found = {step: getattr(row, f"{step}_at") for step in steps}
     return {step: at - row.decided_at for step, at in found.items() if at is not None}
+
+
+def document(unit: Unit, decision: str) -> bytes | None:
+    """The canonical file of a decision (0x hex of its digest), as long as it is kept."""
+    found = unit.conn.execute(select(col(OrderRow.document)).where(col(OrderRow.decision) == decision).limit(1)).scalar_one_or_none()
+    return None if found is None else found.encode("utf-8")
 
 
 # ---------------------------------------------------------------- writing
@@ -315,7 +330,8 @@ def _outcome(state: str, note: str | None, paged_at: float | None) -> str:
 
 
 def _whole(unit: Unit, row: Any) -> Pause:
-    by_pause = select(*_columns(OrderRow)).where(col(OrderRow.pause) == row["id"])
+    slim = [c for c in _columns(OrderRow) if c.name != "document"]
+    by_pause = select(*slim).where(col(OrderRow.pause) == row["id"])
     seen = unit.conn.execute(by_pause.order_by(col(OrderRow.judged_at), col(OrderRow.observed_number))).mappings().all()
     sent = unit.conn.execute(select(*_columns(PauseTransactionRow)).where(col(PauseTransactionRow.pause) == row["id"])).mappings().all()
     found = sorted((_sent(t) for t in sent), key=lambda t: (t.max_fee, t.hash))

@@ -143,7 +143,19 @@ class Executor:
             # As long as nothing is mined, every new judged block at which the decision holds is signed: the order that is chosen may die.
             if await attest.sign_newest(room, pause, head):
                 pause = await room.again(pause)
+                if pause.state != state:
+                    return
             await self._on_the_way(pause, head)
+            await self._page(pause, head)
+
+    async def _page(self, pause: Pause, head: Head) -> None:
+        """People are told when a decision has held for some blocks and nothing could be sent: too few signatures, no money, no signer."""
+        pause = await self.room.again(pause)
+        if pause.state not in ledger.UNSENT or not pause.row.standing or not pause.sightings:
+            return
+        waited = head.number - pause.sightings[0].number
+        if waited >= self.settings.stuck_blocks:
+            await self.room.page(pause, f"{pause.row.note or 'nothing was sent'} ({waited} blocks)")
 
     async def _on_the_way(self, pause: Pause, head: Head) -> None:
         room = self.room
@@ -170,10 +182,6 @@ class Executor:
         if found is not None:
             await attest.choose(room, pause, found[0])
             return
-        waited = head.number - pause.sightings[0].number
-        if waited >= room.settings.stuck_blocks:
-            pause = await room.again(pause)
-            await room.page(pause, f"{pause.row.note or 'no order was signed by enough sentinels'} ({waited} blocks)")
 
     async def _resume(self, pause: Pause, head: Head) -> None:
         """The pause was reorganised away: found again in another block, sent again, or waiting for a signature on the new branch."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -175,15 +176,23 @@ def _is_private(room: Room, pause: Pause, head: Head) -> bool:
 
 
 async def send(room: Room, pause: Pause, sent: Sent) -> None:
-    """Give a committed transaction to the endpoints. That one of them knows it already is as good as taking it."""
-    nodes: Nodes = room.private if sent.private and room.private is not None else room.public
-    await room.write(lambda unit: ledger.attempt(unit, sent.hash, sent.private, time.time()))
-    taken, said = await nodes.send(sent.raw, benign=lambda message: any(k in message for k in KNOWN_ALREADY))
+    """Give a committed transaction to the endpoints. That one of them knows it already is as good as taking it.
+
+    What private endpoints do not take goes to the public ones at once: to be seen is better than to be late.
+    """
+    taken, said = False, "no private endpoint"
+    for private in (True, False) if sent.private and room.private is not None else (False,):
+        nodes: Nodes = room.private if private and room.private is not None else room.public
+        await room.write(partial(ledger.attempt, hash=sent.hash, private=private, at=time.time()))
+        taken, said = await nodes.send(sent.raw, benign=lambda message: any(k in message for k in KNOWN_ALREADY))
+        if taken:
+            break
+        log.warning("guardian.not_taken", decision=pause.id, tx=sent.hash, private=private, reason=said)
     if not taken:
         await room.say(pause, f"no endpoint took the transaction: {said}")
     elif pause.state not in ledger.IN_POOL:
         await room.move(pause, "sent", sent_at=pause.row.sent_at or time.time())
-        log.info("guardian.sent", decision=pause.id, target=pause.row.target, tx=sent.hash, private=sent.private)
+        log.info("guardian.sent", decision=pause.id, target=pause.row.target, tx=sent.hash)
 
 
 # ---------------------------------------------------------------- sent → replaced → mined
@@ -195,13 +204,11 @@ async def watch(room: Room, pause: Pause, head: Head) -> None:
     if await find_fate(room, pause, head) or await _bury(room, pause, nonces):
         return
     newest = pause.alive[-1]
-    if pause.state == "simulated" or newest.sends == 0:
-        # A crash came between the commit and the sending.
+    if head.number > newest.head:
+        await _outbid(room, pause, head)
+    elif pause.state == "simulated" or newest.sends == 0:
+        # A crash came between the commit and the sending, or nobody took it.
         await send(room, pause, newest)
-        return
-    if head.number <= newest.head:
-        return
-    await _outbid(room, pause, head)
 
 
 async def _bury(room: Room, pause: Pause, nonces: dict[Address, int]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from monitor.guardian.node import authorities
 from monitor.guardian.order import Order
 from monitor.guardian.sentinels.board import BadBoard, read_board
 from monitor.guardian.settings import PeerSettings
@@ -35,7 +36,7 @@ class Peers:
         self._all = tuple(peers)
         self._chain_id, self._guardian = chain_id, guardian
         # trust_env: an order is nothing for a proxy that the environment names. Redirects are not followed: a peer speaks for itself.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=PEER_SECONDS, follow_redirects=False)
+        self._client = httpx.AsyncClient(trust_env=False, timeout=PEER_SECONDS, follow_redirects=False, verify=authorities())
         self.problems: dict[str, str] = {}
         """Peers that gave nothing when they were asked last, and why: for pages and readiness."""
 

@@ -587,3 +587,13 @@ async def test_private_endpoints_come_first_and_the_public_after(orders: OrderBe
     assert public.seen.count("eth_sendRawTransaction") == 1 and orders.pauses() == 1
     await worker.close()
     public.close()
+
+
+async def test_what_the_private_endpoint_does_not_take_is_public_at_once(orders: OrderBench, book: Store, relay: Relay) -> None:
+    relay.handler = silent
+    judge(book, orders.head(), "d1")
+    worker = orders.executor(book, submission=[{"name": "quiet", "url": relay.url, "private": True}], private_blocks=2)
+    await until(worker, is_(book, "reported"))
+    (sent,) = pause(book).transactions
+    assert not sent.private and sent.sends == 2 and orders.pauses() == 1
+    await worker.close()
