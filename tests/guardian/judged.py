@@ -14,7 +14,7 @@ from monitor.collectors.baseline import Approved, ContractBaseline
 from monitor.guardian.deciding import Ground, Seen, candidates, decide
 from monitor.guardian.decision import Decision
 from monitor.guardian.policy import Agreement, Health, Policy, parse_policy
-from monitor.model import BlockStamp, Collector, Log, address
+from monitor.model import BlockStamp, Collector, Frame, Log, address
 from monitor.rules import Instances, RuleSet
 from monitor.samples import FrameWindow
 from monitor.service import reading
@@ -63,6 +63,7 @@ class World:
     collectors: tuple[Collector, ...] = field(default_factory=made)
     memory: Memory = field(default_factory=Memory)
     live: Instances = field(default_factory=Instances)
+    frames: list[Frame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.setup = Setup.of(self.rules, self.collectors)
@@ -82,6 +83,7 @@ class World:
         found = reading.judge(self.collectors, due, snapshot, before)
         for frame in (*frames, *found.frames):
             self.window.append(frame)
+            self.frames.append(frame)
         rules.record(self.rules, self.window, self.at, self.live)
         self.live, _, _ = rules.judge(self.rules, self.window, self.at, self.live)
         self.memory = found.memory
@@ -90,6 +92,13 @@ class World:
 
     def decided(self, seen: Seen, ground_: Ground | None = None) -> list[Decision]:
         return decide(self.policy, ground_ or ground(), seen, candidates(self.policy, seen.live))
+
+    def restarted(self) -> FrameWindow:
+        """The window as a restart reads it back from the stored frames."""
+        found = self.setup.window()
+        for frame in self.frames:
+            found.append(frame)
+        return found
 
     def mint(self) -> None:
         """Shares without ether."""

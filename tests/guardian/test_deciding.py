@@ -112,8 +112,22 @@ def test_a_longer_hold_waits_and_survives_a_window_that_is_read_back() -> None:
     world.policy = policy(RESPONSES.replace("    mode: automatic\n", "    mode: automatic\n    hold: 3 blocks\n"))
     world.mint()
     assert world.decided(world.step()) == [] and world.decided(world.step()) == []
-    found = only(world.decided(world.step()))
+    seen = world.step()
+    found = only(world.decided(seen))
+    assert only(world.decided(replace(seen, window=world.restarted()))) == found
     assert found.kind == "pause" and [p[0] for p in json.loads(found.document)["points"]] == [world.at.timestamp - n for n in (24, 12, 0)]
+
+
+def test_a_hold_of_an_orphaned_branch_does_not_count() -> None:
+    world = calm()
+    world.policy = policy(RESPONSES.replace("    mode: automatic\n", "    mode: automatic\n    hold: 3 blocks\n"))
+    fork, live, memory, number, now = world.at, world.live, world.memory, world.number, world.state.now
+    world.mint()
+    assert world.decided(world.step()) == [] and world.decided(world.step()) == []
+    world.window.rewind(fork)
+    world.live, world.memory, world.number, world.state.now = live, memory, number, now
+    assert world.decided(world.step(24)) == [] and world.decided(world.step()) == [], "what the orphaned blocks showed is gone"
+    assert only(world.decided(world.step())).kind == "pause"
 
 
 def test_a_hold_begins_anew_after_a_block_without_it_and_after_a_gap() -> None:
