@@ -128,7 +128,9 @@ def decide(unit: Unit, values: Mapping[str, Any]) -> bool:
     One that was withdrawn, or refused by the policy, is opened again when the same episode asks again; one that people cancelled is not.
     """
     fresh = {**values, "state": "decided", "standing": False}
-    if unit.conn.execute(insert(unit, PauseRow).values(**fresh).on_conflict_do_nothing(index_elements=["id"])).rowcount == 1:
+    # RETURNING, since PostgreSQL's driver does not count inserted rows.
+    new = insert(unit, PauseRow).values(**fresh).on_conflict_do_nothing(index_elements=["id"]).returning(col(PauseRow.id))
+    if unit.conn.execute(new).first() is not None:
         return True
     refused = (col(PauseRow.state) == "refused") & col(PauseRow.standing).is_(None)
     again = update(PauseRow).where(col(PauseRow.id) == values["id"], refused | (col(PauseRow.state) == "withdrawn"))
