@@ -181,7 +181,9 @@ class Executor:
         found = await attest.gather(room, pause, head)
         if found is not None:
             await attest.choose(room, pause, found[0])
-            return
+        elif await room.chain.is_paused(room.target(pause), {"blockHash": head.hash}):
+            # Others were quicker, by an order of a block that we did not sign: nobody will sign another one.
+            await room.move(pause, "refused", note=ledger.NEEDLESS)
 
     async def _resume(self, pause: Pause, head: Head) -> None:
         """The pause was reorganised away: found again in another block, sent again, or waiting for a signature on the new branch."""

@@ -331,6 +331,17 @@ async def test_sentinels_that_fire_a_block_apart_meet_at_the_later_block(trio: O
     await worker.close()
 
 
+async def test_who_fires_after_the_others_paused_is_not_needed_and_pages_nobody(trio: OrderBench, book: Store) -> None:
+    order = order_at(trio, trio.head())
+    assert submit(trio, order, pack(signed_by(trio, order, 1, 2)))
+    judge(book, trio.head(), "d1")
+    worker = trio.executor(book, stuck_blocks=1)
+    trio.anvil.mine(2)
+    await until(worker, is_(book, "refused"))
+    assert row(book).note == ledger.NEEDLESS and row(book).paged_at is None
+    await worker.close()
+
+
 # ---------------------------------------------------------------- what we serve
 
 
