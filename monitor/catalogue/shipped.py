@@ -115,6 +115,7 @@ ACCOUNTING = (
     gauge("accounting_external_shares_ratio", "ratio", "accounting", (PROTOCOL,), "External shares over total shares."),
     gauge("accounting_identity_gap_wei", "wei", "accounting", (PROTOCOL, IDENTITY), "Absolute difference between the two sides of an accounting identity at this block."),
     gauge("accounting_share_rate_drift_ratio", "ratio", "accounting", (PROTOCOL,), "Signed relative change of the share rate since the last report's rate: it may only change in a report."),
+    gauge("accounting_wrapped_rate_drift_ratio", "ratio", "accounting", (PROTOCOL,), "Signed relative change of the rate that the wrapped token says of itself, since the first block seen with the oracle's last report: the drift read from other contracts."),
     gauge("accounting_rebase_ratio", "ratio", "accounting", (PROTOCOL,), "Relative growth of the share rate by the last report; absent before the first seen."),
     gauge("accounting_apr_ratio", "ratio", "accounting", (PROTOCOL,), "APR of the last report, after fees, by the protocol's formula (365.25 days); absent before the first seen."),
     gauge("accounting_apr_7d_ratio", "ratio", "accounting", (PROTOCOL,), "Mean APR of the reports of the last 7 days, weighted by elapsed time; absent before the first seen."),

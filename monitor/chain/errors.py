@@ -59,7 +59,8 @@ _TEXTS: tuple[tuple[FaultKind, tuple[str, ...]], ...] = (
     ("batch", ("batch too large", "batch size", "batch limit", "batch of more", "too many requests in batch", "batch requests")),
     ("rate_limited", ("rate limit", "ratelimit", "too many requests", "request limit", "capacity", "compute units", "throttl", "quota", "exceeded its")),
     ("unknown_block", ("header not found", "unknown block", "block not found", "header for hash not found", "resource not found",
-                       "cannot find block", "could not find block", "block does not exist", "block hash not found")),
+                       "cannot find block", "could not find block", "block does not exist", "block hash not found",
+                       "not currently canonical")),
     ("reverted", ("revert", "invalid opcode", "evm error", "vm execution error", "stack underflow", "invalid jump", "bad instruction")),
 )  # fmt: skip
 _OUT_OF_GAS = ("out of gas", "outofgas", "gas required exceeds", "gas limit")

@@ -254,6 +254,10 @@ class Execution:
         agreed = None if self._tip is None else self._tip.number
         return tuple(endpoint.health(agreed) for endpoint in self._endpoints)
 
+    def split(self, stamp: BlockStamp) -> bool | None:
+        """Whether a configured endpoint says that another block is at this height of its chain; None while no majority says anything."""
+        return None if self._tracker is None else self._tracker.split(stamp)
+
     @property
     def agreeing_ratio(self) -> float:
         """Endpoints with the majority on every answer of the last block, over all configured.

@@ -158,6 +158,16 @@ class Tracker:
         if len(self._first_at) > 4096:
             self._first_at = dict(list(self._first_at.items())[-1024:])
 
+    def split(self, stamp: BlockStamp) -> bool | None:
+        """Whether an endpoint stated another block at this height; None while fewer than a majority stated any.
+
+        An endpoint that is down or behind states nothing there: that is no disagreement.
+        """
+        stated = [view.stated[stamp.number].hash for view in self._views.values() if stamp.number in view.stated]
+        if any(hash != stamp.hash for hash in stated):
+            return True
+        return False if len(stated) >= self._needed else None
+
     # ---- what to ask
 
     def needs(self) -> list[Need]:

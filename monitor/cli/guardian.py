@@ -7,34 +7,41 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
+from monitor.cli import decisions, guardian_safe
 from monitor.cli.failure import Failure
-from monitor.cli.run import read
-from monitor.cli.where import SettingsOption, settings_file
+from monitor.cli.guardian_levers import levers
+from monitor.cli.laptop import JsonOption, signer, signer_of
+from monitor.cli.where import SettingsOption
 from monitor.guardian import byhand
 from monitor.guardian import status as brake_status
 from monitor.guardian.byhand import PauseImpossible
-from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.node import NoMajority
-from monitor.guardian.settings import GuardianSettings, KeySettings
-from monitor.guardian.status import Status, TargetStatus
-from monitor.service.settings import Settings
+from monitor.guardian.settings import GuardianSettings
+from monitor.guardian.status import PresignedStatus, Status, TargetStatus
+
+if TYPE_CHECKING:
+    from monitor.service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command()(levers)
+app.add_typer(guardian_safe.app, name="safe")
+app.command()(decisions.evidence)
+app.command()(decisions.verify)
+app.command("shadow-report")(decisions.shadow_report)
+app.add_typer(decisions.policy, name="policy")
 TargetArgument = Annotated[str, typer.Argument(help="The target's name in the settings.")]
 
 
 @app.command()
 def status(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
     """Would a pause work right now? Each target, by people and by the service, with the reason for what fails."""
-    config = read(settings_file(settings))
+    config = _read(settings)
     guardian = _guardian(config)
-    sentinel = None if guardian.key is None else _signer(guardian.key).address
+    sentinel = None if guardian.key is None else signer_of(guardian.key).address
     try:
         found = asyncio.run(brake_status.status(guardian, config.network.execution, sentinel))
     except (NoMajority, PauseImpossible) as wrong:
@@ -59,20 +66,17 @@ def pause(
     as_json: JsonOption = False,
 ) -> None:
     """Pause a target as a person with GUARDIAN_ROLE: simulate, send, wait, read back."""
-    config = read(settings_file(settings))
+    config = _read(settings)
     guardian = _guardian(config)
-    if keystore is not None:
-        signer = _signer(_key_settings(keystore_file=keystore, password_file=password_file))
-    else:
-        signer = _signer(_key_settings(key_file=key_file) if key_file else _key_settings(env=key_env))
+    person = signer(key_env, key_file, keystore, password_file)
     try:
         done = asyncio.run(
-            byhand.pause(guardian, config.network.execution, signer, target, chain_id=config.network.chain_id, dry_run=dry_run)
+            byhand.pause(guardian, config.network.execution, person, target, chain_id=config.network.chain_id, dry_run=dry_run)
         )
     except (NoMajority, PauseImpossible) as wrong:
         raise Failure(str(wrong), code=1) from None
     if done is None:
-        typer.echo(f"a pause of {target} by {signer.address} would go through; nothing was sent")
+        typer.echo(f"a pause of {target} by {person.address} would go through; nothing was sent")
     elif as_json:
         typer.echo(json.dumps({**asdict(done), "reason": reason}, indent=1))
     else:
@@ -86,7 +90,7 @@ def pause(
 @app.command()
 def calldata(target: TargetArgument, settings: SettingsOption = None, as_json: JsonOption = False) -> None:
     """The transaction that a Safe with GUARDIAN_ROLE would send, with what it does in words. Needs no endpoint."""
-    config = read(settings_file(settings))
+    config = _read(settings)
     try:
         found = byhand.calldata(_guardian(config), target, config.network.chain_id)
     except PauseImpossible as wrong:
@@ -97,24 +101,18 @@ def calldata(target: TargetArgument, settings: SettingsOption = None, as_json: J
     typer.echo(f"to     {found.to}\nvalue  {found.value}\ndata   {found.data}\ncall   {found.function}\n\n{found.words}")
 
 
+def _read(settings: Path | None) -> Settings:
+    """The settings. The whole service is behind them: seconds that a command with --rpc saves."""
+    from monitor.cli.run import read
+    from monitor.cli.where import settings_file
+
+    return read(settings_file(settings))
+
+
 def _guardian(config: Settings) -> GuardianSettings:
     if config.guardian is None:
         raise Failure("the settings have no guardian: nothing can be paused from here")
     return config.guardian
-
-
-def _key_settings(**given: object) -> KeySettings:
-    try:
-        return KeySettings.model_validate(given)
-    except ValidationError as wrong:
-        raise Failure("; ".join(e["msg"].removeprefix("Value error, ") for e in wrong.errors())) from None
-
-
-def _signer(key: KeySettings) -> Signer:
-    try:
-        return load_signer(key)
-    except KeyProblem as wrong:
-        raise Failure(str(wrong)) from None
 
 
 def _status_lines(found: Status) -> list[str]:
@@ -125,7 +123,14 @@ def _status_lines(found: Status) -> list[str]:
     if found.sentinel is not None:
         balance = "unknown" if found.sentinel_balance is None else f"{found.sentinel_balance / 10**18:.4f} ether"
         lines.append(f"service's key: {found.sentinel}, {balance}, {_or_unknown(found.sentinel_waiting)} transactions waiting")
-    return lines + [line for target in found.targets for line in _target_lines(target)]
+    lines += [line for target in found.targets for line in _target_lines(target)]
+    return lines + [line for each in found.presigned for line in _presigned_lines(each)]
+
+
+def _presigned_lines(found: PresignedStatus) -> list[str]:
+    state = f"cannot be told: {found.unknown}" if found.unknown is not None else "ready" if found.ready else "STALE"
+    lines = ["", f"signed in advance, {found.file}: {state}", *([f"  {found.words}"] if found.words else [])]
+    return lines + [f"    {check.name}: {check.reason}" for check in found.checks if not check.ok]
 
 
 def _target_lines(target: TargetStatus) -> list[str]:

@@ -15,8 +15,9 @@ from monitor.alerts import BadRoutes, load_routes
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.cli.failure import Failure
 from monitor.guardian.policy import BadPolicy, load_policy
+from monitor.guardian.policy import cases as policy_cases
 from monitor.rules import Problem, RuleFileErrors, render_problems
-from monitor.rules.unit_tests import render_report
+from monitor.rules.unit_tests import Report, render_report
 from monitor.rules.unit_tests import run as run_tests
 
 app = typer.Typer(no_args_is_help=True)
@@ -49,17 +50,21 @@ def check(
 @app.command("test")
 def test(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Unit-test files (promtool's format) or folders; rules/tests by default.")
+        list[Path] | None,
+        typer.Argument(
+            help="Unit-test files (promtool's format), cases of responses, or folders; rules/tests and rules/policy by default."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run unit tests of rules, as promtool does, by the judge that runs live."""
+    """Run unit tests of rules, as promtool does, and the cases of responses (responses*.test.yaml), by the judge that runs live."""
     if missing := [str(p) for p in paths or [TESTS] if not p.exists()]:
         raise Failure(f"there is no {', '.join(missing)}: name test files or folders")
-    files = [f for p in paths or [TESTS] for f in (sorted([*p.glob("*.yaml"), *p.glob("*.yml")]) if p.is_dir() else [p])]
+    files = [f for p in paths or [TESTS] for f in (_tests_in(p) if p.is_dir() else [p])]
+    files += [] if paths else sorted(POLICIES.glob(policy_cases.FILES))
     if not files:
         raise Failure(f"there are no test files in {', '.join(map(str, paths or [TESTS]))}")
-    report = run_tests(files, Catalogue(SHIPPED))
+    report = _run_all(files)
     if as_json:
         failures = [{"file": f.span.file, "line": f.span.line, "test": f.test, "at": f.at, "what": f.what, "expected": str(f.expected), "got": str(f.got)}
                     for f in report.failures]  # fmt: skip
@@ -68,6 +73,21 @@ def test(
         typer.echo(render_report(report))
     if report.failures or report.problems:
         raise typer.Exit(1)
+
+
+def _tests_in(folder: Path) -> list[Path]:
+    """Everything of a folder of tests; beside responses only their cases."""
+    return sorted(folder.glob(policy_cases.FILES)) or sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+
+
+def _run_all(files: list[Path]) -> Report:
+    """Rules' tests and responses' cases as one report."""
+    cases = [f for f in files if f.match(policy_cases.FILES)]
+    both = run_tests([f for f in files if f not in cases], Catalogue(SHIPPED)), policy_cases.run(cases, Catalogue(SHIPPED))
+    return Report(
+        sum(r.tests for r in both), both[0].failures + both[1].failures, both[0].problems + both[1].problems, both[0].proven,
+        {**both[0].sources, **both[1].sources},
+    )  # fmt: skip
 
 
 def _check_rules(paths: list[Path], block_seconds: int) -> tuple[list[Problem], dict[str, str]]:

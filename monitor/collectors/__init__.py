@@ -17,6 +17,7 @@ from monitor.collectors.queue import Queue, QueueHead
 from monitor.collectors.reports import RebaseLimit, ReportedBalance
 from monitor.collectors.roles import ContractStates, RoleEvents, RoleHolders
 from monitor.collectors.validators import validators
+from monitor.collectors.wrapped import WrappedRate
 from monitor.model import Collector, labels
 from monitor.protocols.signals import ProtocolSources
 
@@ -42,6 +43,8 @@ def collectors(protocol: ProtocolSources, approved: Approved, allowance: int = A
             found.append(RebaseLimit(protocol.name, protocol.accounting))
         if protocol.accounting.claim_reads():
             found.append(ReportedBalance(protocol.name, protocol.accounting))
+        if protocol.accounting.wrapped_reads():
+            found.append(WrappedRate(protocol.name, protocol.accounting))
         events = RebaseEvents(protocol.accounting)
         found.append(LogEvents("accounting_events", ACCOUNTING_EVENTS, labels(protocol=protocol.name), events))
     if protocol.peg is not None:

@@ -17,6 +17,7 @@ from monitor.catalogue.shipped import ACCOUNTING
 from monitor.collectors.emit import Samples, blind, ether
 from monitor.collectors.of_protocol import OfProtocolWithLogs
 from monitor.collectors.reports import BALANCE, LIMIT
+from monitor.collectors.wrapped import WRAPPED
 from monitor.model import EVERY_BLOCK, Frame, Known, Read, Snapshot, Unanswered, ok_frame
 from monitor.protocols.signals import AccountingReading, AccountingSource, Happening, Rebase
 
@@ -25,7 +26,7 @@ YEAR = 365 * 86_400 + 86_400 // 4
 WEEK = 7 * 86_400
 _EVENT = "accounting_rebase"
 _MOST_REPORTS = 64
-GAUGES = tuple(f for f in ACCOUNTING if f.kind != "event" and f not in (*LIMIT, *BALANCE))
+GAUGES = tuple(f for f in ACCOUNTING if f.kind != "event" and f not in (*LIMIT, *BALANCE, *WRAPPED))
 EVENTS = tuple(f for f in ACCOUNTING if f.kind == "event")
 
 

@@ -302,7 +302,8 @@ def rearm(world: World, budget: int = 1) -> None:
 
 def reorg(world: World, depth: int, pairs: Sequence[tuple[Transaction, int]] = ()) -> None:
     """Replace the last ``depth`` blocks by as many new ones. Their transactions are orphaned, so a grant in them never
-    happened; ``pairs`` are transactions to mine instead, each with its new block (0 is the first)."""
+    happened; ``pairs`` are transactions to mine instead, each with its new block (0 is the first). What went through an endpoint, such as
+    a sentinel's pause, is pending again afterwards."""
     world.anvil.reorg(depth, [(tx.fields(), block) for tx, block in pairs])
 
 

@@ -98,7 +98,7 @@ class Node:
     def reorg(self, depth: int, pairs: Sequence[tuple[dict[str, Any], int]] = ()) -> None:
         """Replace the last ``depth`` blocks by as many new ones at the same times; takes some 20 ms.
 
-        The old blocks' transactions are dropped. ``pairs`` are transactions and the new block (0 first) that holds them. For
+        The old blocks' transactions are dropped; those that went through the gateway come back from its pool. ``pairs`` are transactions and the new block (0 first) that holds them. For
         a moment the head is the common parent, as it may be on a real node. Raises ``RpcError`` if the chain is shorter.
         """
         number, _ = self.head()
@@ -154,12 +154,24 @@ class Anvil(Node):
         atexit.register(self.stop)
 
     @classmethod
-    def start(cls, *, binary: Path | None = None, port: int = 0, timestamp: int | None = None, timeout: float = 20.0) -> Self:
-        """Start anvil on a free port (or ``port``), its clock at ``timestamp`` (now), and wait until it answers."""
+    def start(
+        cls,
+        *,
+        binary: Path | None = None,
+        port: int = 0,
+        timestamp: int | None = None,
+        fork: tuple[str, int] | None = None,
+        timeout: float = 20.0,
+    ) -> Self:
+        """Start anvil on a free port (or ``port``), its clock at ``timestamp`` (now), and wait until it answers.
+
+        ``fork``: URL of another node and the last block that both share; it holds no keys then, and no balance is made up.
+        """
         command = [
             str(binary or find_binary()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
-            "--accounts", str(ACCOUNTS), "--mnemonic", MNEMONIC, "--no-mining", "--order", "fifo", "--gas-limit", "300000000",
+            "--accounts", str(ACCOUNTS if fork is None else 0), "--mnemonic", MNEMONIC, "--no-mining", "--order", "fifo", "--gas-limit", "300000000",
             *(["--timestamp", str(timestamp)] if timestamp is not None else []),
+            *(["--fork-url", fork[0], "--fork-block-number", str(fork[1]), "--no-storage-caching"] if fork is not None else []),
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
         lines: deque[str] = deque(maxlen=50)

@@ -26,6 +26,7 @@ from monitor.devnet.accounts import key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.beacon import BeaconControl, BeaconSim, Key
 from monitor.devnet.deploy import write_keys
+from monitor.devnet.gateway import Control, Gateway
 from monitor.devnet.grafana import TOKEN as GRAFANA_TOKEN
 from monitor.devnet.grafana import FakeGrafana
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
@@ -57,8 +58,11 @@ class Occupied(RuntimeError):
 class Embedded:
     """A running devnet in this process. Start it in a running loop; ``stop`` ends all of it."""
 
-    def __init__(self, world: World, proxies: tuple[EndpointProxy, ...], inbox: Inbox, folder: Path) -> None:
-        self.world, self.proxies, self.inbox, self.folder = world, proxies, inbox, folder
+    def __init__(self, world: World, inbox: Inbox, folder: Path) -> None:
+        self.world, self.inbox, self.folder = world, inbox, folder
+        self.gateway = Gateway(world.anvil.http_url, ENDPOINTS)
+        self.steering = Control(self.gateway)
+        self.proxies: tuple[EndpointProxy, ...] = ()
         self.grafana = FakeGrafana(role="Editor")
         self.beacon: BeaconSim | None = None
         self._alone = contextlib.ExitStack()
@@ -80,13 +84,15 @@ class Embedded:
     @classmethod
     async def _begin(cls, folder: Path, web_port: int, store_url: str | None, validators: int) -> Self:
         world = await asyncio.to_thread(World.start)
-        proxies = tuple(EndpointProxy(world.anvil.http_url, name) for name in ENDPOINTS)
         inbox = Inbox()
-        made = cls(world, proxies, inbox, folder)
+        made = cls(world, inbox, folder)
         try:
             await inbox.start()
             await made.grafana.start()
-            for proxy in proxies:
+            await made.gateway.start()
+            await made.steering.start()
+            made.proxies = tuple(EndpointProxy(made.gateway.peer(name), name) for name in ENDPOINTS)
+            for proxy in made.proxies:
                 await proxy.start()
             made.beacon = await _beacon(world, validators)
             made._control = BeaconControl(made.beacon.control_url)
@@ -96,14 +102,24 @@ class Embedded:
         except BaseException:
             await made.stop()
             raise
-        controls = {proxy.name: proxy.control_url for proxy in proxies}
+        controls = {proxy.name: proxy.control_url for proxy in made.proxies}
         web = f"http://127.0.0.1:{web_port}"
-        place = Devnet(os.getpid(), world.anvil.port, str(folder), web, inbox.url, controls, made.beacon.control_url, made.grafana.url)
+        place = Devnet(
+            os.getpid(),
+            world.anvil.port,
+            str(folder),
+            web,
+            inbox.url,
+            controls,
+            made.beacon.control_url,
+            made.grafana.url,
+            made.steering.url,
+        )
         place.write()
         return made
 
     async def stop(self) -> None:
-        """End the beacon nodes, the proxies, the inbox, Grafana and the chain."""
+        """End the beacon nodes, the endpoints, the inbox, Grafana and the chain."""
         (self.folder / "devnet.json").unlink(missing_ok=True)
         if self._control is not None:
             self._control.close()
@@ -111,6 +127,8 @@ class Embedded:
             await self.beacon.stop()
         for proxy in self.proxies:
             await proxy.close()
+        await self.steering.close()
+        await self.gateway.close()
         await self.inbox.close()
         await self.grafana.close()
         await asyncio.to_thread(self.world.stop)

@@ -24,6 +24,8 @@ class Devnet:
     """Control address of the beacon simulator, for ``beacon.BeaconControl``; empty where there is none."""
     grafana: str = ""
     """Address of what plays Grafana; empty where there is none."""
+    gateway: str = ""
+    """Control address of the gateway behind the endpoints (``gateway.control``); empty where there is none."""
 
     @classmethod
     def read(cls, folder: Path) -> Devnet:

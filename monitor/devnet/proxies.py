@@ -8,8 +8,10 @@ what is on and what was asked. The control path works in every mode.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -18,39 +20,27 @@ from aiohttp import web
 
 from monitor.devnet import faults as bent
 from monitor.devnet.faults import LOG_LIMITS, Faults
+from monitor.devnet.upstream import Call, Fails, Plain, Upstream, failure
 
 log = structlog.get_logger()
 
 _STATE = {"eth_call": 1, "eth_getBalance": 1, "eth_getCode": 1, "eth_getStorageAt": 2}
 """Methods that read state, and where their block parameter is."""
 _UNKNOWN = {"code": -32000, "message": "header not found"}
+_LAG_POLL = 0.05
 _HTML = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
-
-Call = dict[str, Any]
-
-
-class _Fails(Exception):
-    """The call fails with this JSON-RPC error."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(error["message"])
-        self.error = error
-
-
-def _error(code: int, message: str) -> _Fails:
-    return _Fails({"code": code, "message": message})
 
 
 class EndpointProxy:
     """One faulty endpoint. ``start`` it in a running loop; ``url`` and ``ws_url`` are known then."""
 
-    def __init__(self, upstream: str, name: str = "endpoint") -> None:
-        """``upstream``: the node's HTTP URL; its WebSocket is taken to be on the same port, as with anvil."""
+    def __init__(self, upstream: str | Upstream, name: str = "endpoint") -> None:
+        """``upstream``: what it stands before, or the HTTP URL of a node as it is."""
         self.name = name
         self.faults = Faults()
         self.messages = 0
         self.asked: Counter[str] = Counter()
-        self._upstream = upstream
+        self._upstream: Upstream = Plain(upstream) if isinstance(upstream, str) else upstream
         self._changed = asyncio.Event()
         self._transports: set[asyncio.Transport] = set()
         self._numbers: dict[str, int] = {}
@@ -60,7 +50,7 @@ class EndpointProxy:
 
     async def start(self, port: int = 0) -> None:
         """Serve on 127.0.0.1, on a free port by default."""
-        self._session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=30))
+        await self._upstream.start()
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_route("*", "/_control", self._control)
         app.router.add_route("*", "/{path:.*}", self._serve)
@@ -77,7 +67,7 @@ class EndpointProxy:
         self._abort()
         if self._runner is not None:
             await self._runner.cleanup()
-            await self._session.close()
+            await self._upstream.close()
 
     @property
     def url(self) -> str:
@@ -162,16 +152,12 @@ class EndpointProxy:
         calls = given if isinstance(given, list) else [given]
         self.asked.update(call["method"] for call in calls)
         known = self._newest
-        text = await self._post(body)
+        text = await self._upstream.post(body)
         hashes = {at["blockHash"] for call in calls if isinstance(at := _state_at(call), dict) and "blockHash" in at}
         for number in [await self._number({"blockHash": hash}, 0) for hash in hashes]:
             if number >= known and await self._overtaken(number):
-                return await self._post(body)
+                return await self._upstream.post(body)
         return text
-
-    async def _post(self, body: bytes) -> bytes:
-        async with self._session.post(self._upstream, data=body, headers={"Content-Type": "application/json"}) as response:
-            return await response.read()
 
     async def _overtaken(self, number: int) -> bool:
         """Whether a newer block is there now.
@@ -179,7 +165,7 @@ class EndpointProxy:
         If it came while this one was asked about, anvil may have answered with the state of the newer, also when it was asked by
         hash; nodes of the real chain do not. Of a block that is no longer the newest it answers right: so ask again.
         """
-        self._newest = int(await self._forward("eth_blockNumber", []), 16)
+        self._newest = int(await self._upstream.ask("eth_blockNumber", []), 16)
         return number < self._newest
 
     async def _bent(self, body: bytes) -> bytes:
@@ -202,14 +188,14 @@ class EndpointProxy:
         try:
             self._fail_early(call)
             return {**answer, "result": await self._result(call["method"], list(call.get("params", [])), head)}
-        except _Fails as failure:
+        except Fails as failure:
             return {**answer, "error": failure.error}
 
     def _fail_early(self, call: Call) -> None:
         if self.faults.error or call["method"] in self.faults.error_methods:
-            raise _error(-32603, "internal error")
+            raise failure(-32603, "internal error")
         if self.faults.rate_limit is not None:
-            raise _error(-32005, "daily request count exceeded, request rate limited")
+            raise failure(-32005, "daily request count exceeded, request rate limited")
 
     async def _result(self, method: str, params: list[Any], head: int) -> Any:
         if method == "eth_chainId" and self.faults.wrong_chain_id is not None:
@@ -222,12 +208,12 @@ class EndpointProxy:
             return await self._logs(params[0], head)
         if method in _STATE:
             return await self._state(method, params, head)
-        return await self._forward(method, params)
+        return await self._upstream.ask(method, params)
 
     async def _block(self, method: str, params: list[Any], head: int) -> Any:
         if params[0] in ("latest", "pending"):
             params = [hex(head), *params[1:]]
-        block = await self._forward(method, params)
+        block = await self._upstream.ask(method, params)
         if block is None or int(block["number"], 16) > head:
             return None
         return self._faked(block) if int(block["number"], 16) == head else block
@@ -237,14 +223,14 @@ class EndpointProxy:
         params = params if len(params) > at else [*params, "latest"]
         number = await self._number(params[at], head)
         if number > head:
-            raise _Fails(_UNKNOWN)
+            raise Fails(_UNKNOWN)
         if self.faults.prune is not None and number < head - self.faults.prune:
-            raise _error(-32000, f"missing trie node {'ab' * 32} (path ) state 0x{'cd' * 32} is not available")
+            raise failure(-32000, f"missing trie node {'ab' * 32} (path ) state 0x{'cd' * 32} is not available")
         if not isinstance(params[at], dict):
             params[at] = hex(number)
-        result = await self._forward(method, params)
+        result = await self._upstream.ask(method, params)
         if number >= head and await self._overtaken(number):
-            result = await self._forward(method, params)
+            result = await self._upstream.ask(method, params)
         return self._lied(method, params, result)
 
     def _lied(self, method: str, params: list[Any], result: Any) -> Any:
@@ -261,24 +247,24 @@ class EndpointProxy:
         limit = self.faults.log_limit
         if "blockHash" in query:
             if await self._number({"blockHash": query["blockHash"]}, head) > head:
-                raise _error(-32000, "unknown block")
+                raise failure(-32000, "unknown block")
         else:
             first = await self._number(query.get("fromBlock", "latest"), head)
             last = await self._number(query.get("toBlock", "latest"), head)
             if limit is not None and limit.blocks is not None and last - first + 1 > limit.blocks:
-                raise _error(*LOG_LIMITS[limit.words])
+                raise failure(*LOG_LIMITS[limit.words])
             query = {**query, "fromBlock": hex(first), "toBlock": hex(min(last, head))}
             if first > head:
                 return []
-        logs = await self._forward("eth_getLogs", [query])
+        logs = await self._upstream.ask("eth_getLogs", [query])
         if limit is not None and limit.results is not None and len(logs) > limit.results:
-            raise _error(*LOG_LIMITS[limit.words])
+            raise failure(*LOG_LIMITS[limit.words])
         return [] if self.faults.omit_logs else logs
 
     # ---- the chain as this endpoint has it
 
     async def _head(self) -> int:
-        return max(0, int(await self._forward("eth_blockNumber", []), 16) - self.faults.lag)
+        return max(0, int(await self._upstream.ask("eth_blockNumber", []), 16) - self.faults.lag)
 
     async def _number(self, block: Any, head: int) -> int:
         """The number of a block parameter; far beyond the head for an unknown hash."""
@@ -286,7 +272,7 @@ class EndpointProxy:
             if "blockNumber" in block:
                 return int(block["blockNumber"], 16)
             if block["blockHash"] not in self._numbers:
-                found = await self._forward("eth_getBlockByHash", [block["blockHash"], False])
+                found = await self._upstream.ask("eth_getBlockByHash", [block["blockHash"], False])
                 if found is None:
                     return 2**62
                 self._numbers[block["blockHash"]] = int(found["number"], 16)
@@ -295,13 +281,6 @@ class EndpointProxy:
 
     def _faked(self, block: Call) -> Call:
         return {**block, "hash": bent.fake_hash(block["hash"])} if self.faults.fake_heads else block
-
-    async def _forward(self, method: str, params: list[Any]) -> Any:
-        async with self._session.post(self._upstream, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) as response:
-            answer = await response.json()
-        if "error" in answer:
-            raise _Fails(answer["error"])
-        return answer["result"]
 
     # ---- WebSocket
 
@@ -314,7 +293,7 @@ class EndpointProxy:
         transport = request.transport
         assert transport is not None
         self._transports.add(transport)
-        feeds: list[asyncio.Task[None]] = []
+        feeds: dict[str, asyncio.Task[None]] = {}
         try:
             async for message in socket:
                 await self._delay()
@@ -326,43 +305,74 @@ class EndpointProxy:
             pass  # the other side has gone, or refuse dropped it
         finally:
             self._transports.discard(transport)
-            for feed in feeds:
+            for feed in feeds.values():
                 feed.cancel()
         return socket
 
-    async def _take(self, socket: web.WebSocketResponse, call: Call, feeds: list[asyncio.Task[None]]) -> None:
+    async def _take(self, socket: web.WebSocketResponse, call: Call, feeds: dict[str, asyncio.Task[None]]) -> None:
         self.messages += 1
-        if call["method"] != "eth_subscribe":
+        if call["method"] not in ("eth_subscribe", "eth_unsubscribe"):
             await socket.send_str(json.dumps(await self._reply(call)))
             return
-        self.asked["eth_subscribe"] += 1
-        identity = hex(len(feeds) + 1)
-        upstream = await self._session.ws_connect(self._upstream)
-        await upstream.send_str(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
-        await upstream.receive()
-        await socket.send_str(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": identity}))
-        feeds.append(asyncio.create_task(self._heads(socket, upstream, identity)))
-
-    async def _heads(self, socket: web.WebSocketResponse, upstream: aiohttp.ClientWebSocketResponse, identity: str) -> None:
-        held: list[Call] = []
+        self.asked[call["method"]] += 1
+        answer: Call = {"jsonrpc": "2.0", "id": call["id"]}
+        if call["method"] == "eth_unsubscribe":
+            ended = feeds.pop(call["params"][0], None)
+            if ended is not None:
+                ended.cancel()
+            await socket.send_str(json.dumps({**answer, "result": ended is not None}))
+            return
         try:
-            async for message in upstream:
-                held.append(json.loads(message.data)["params"]["result"])
+            notices = await self._upstream.subscribe(call["params"])
+        except Fails as failed:
+            await socket.send_str(json.dumps({**answer, "error": failed.error}))
+            return
+        identity = hex(self.asked["eth_subscribe"])
+        await socket.send_str(json.dumps({**answer, "result": identity}))
+        bring = self._heads if call["params"][0] == "newHeads" else self._others
+        feeds[identity] = asyncio.create_task(bring(socket, notices, identity))
+
+    async def _heads(self, socket: web.WebSocketResponse, notices: AsyncIterator[Any], identity: str) -> None:
+        held: list[Call] = []
+        async with _closing(notices):
+            async for header in notices:
+                held.append(header)
                 await self._delay()
                 while len(held) > self.faults.lag:
                     if not self.faults.mute_socket:
                         await socket.send_str(self._notice(self._faked(held[0]), identity))
                     held.pop(0)
-        except (ConnectionError, aiohttp.ClientError):
-            pass  # the client has gone
-        finally:
-            await upstream.close()
 
-    def _notice(self, header: Call, identity: str) -> str:
+    async def _others(self, socket: web.WebSocketResponse, notices: AsyncIterator[Any], identity: str) -> None:
+        """Logs and hashes of transactions: a lagging endpoint brings a log when it has the log's block."""
+        async with _closing(notices):
+            async for told in notices:
+                await self._delay()
+                is_log = isinstance(told, dict) and "logIndex" in told
+                while is_log and self.faults.lag and int(told["blockNumber"], 16) > await self._head():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), _LAG_POLL)
+                if not self.faults.mute_socket and not (is_log and self.faults.omit_logs):
+                    await socket.send_str(self._notice(told, identity))
+
+    def _notice(self, result: Any, identity: str) -> str:
         if self.faults.garbage:
             return '{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscr'
-        params = {"subscription": identity, "result": header}
+        params = {"subscription": identity, "result": result}
         return json.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": params})
+
+
+@contextlib.asynccontextmanager
+async def _closing(notices: AsyncIterator[Any]) -> AsyncIterator[None]:
+    """Ends the subscription upstream, however it came to an end here."""
+    try:
+        yield
+    except (ConnectionError, aiohttp.ClientError):
+        pass  # the client has gone
+    finally:
+        close = getattr(notices, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _state_at(call: Call) -> Any:

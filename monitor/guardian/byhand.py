@@ -6,26 +6,21 @@ everything else is down.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from monitor.chain.settings import EndpointSettings
 from monitor.guardian import contract as guardian
 from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.keys import Signer
 from monitor.guardian.levers import RESUME_SINCE, Lever
-from monitor.guardian.node import Nodes, NoMajority, Refused, number
+from monitor.guardian.node import Nodes, Refused, number
+from monitor.guardian.person import WAIT_SECONDS, Fees, Person
 from monitor.guardian.settings import GuardianSettings, TargetSettings
 from monitor.model import Address, Hash
 
 __all__ = ["Calldata", "PauseImpossible", "PauseResult", "calldata", "pause"]
-
-GWEI = 10**9
-WAIT_SECONDS = 90.0
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +125,21 @@ class _Hand:
         await self._simulate(gas)
         if dry_run:
             return None
-        hash, raw = self.signer.sign(await self._transaction(chain_id, gas))
-        await self._send(raw)
-        sent = time.time()
-        receipt = await self._receipt(hash, raw)
-        mined = time.time()
-        resumes = await self._read_back(receipt[0])
-        _, block, _, used = receipt
-        return PauseResult(self.lever.name, hash, block, self.signer.address, used, resumes, started, sent, mined, time.time())
+        person = Person(self.nodes, self.signer, chain_id, Fees.of(self.settings), self.wait_seconds)
+        done = await person.call(self.settings.where, self._data(), gas, lambda: self._simulate(30_000_000))
+        resumes = await self._read_back(done.block_hash)
+        return PauseResult(
+            self.lever.name,
+            done.tx,
+            done.block,
+            self.signer.address,
+            done.gas_used,
+            resumes,
+            started,
+            done.sent_at,
+            done.mined_at,
+            time.time(),
+        )
 
     async def _gas(self) -> int:
         answer = await self.nodes.call("registered target", self.settings.where, guardian.TARGET.call(self.lever.settings.where).data)
@@ -150,51 +152,7 @@ class _Hand:
         if isinstance(answer, Refused):
             raise PauseImpossible(f"the pause of {self.lever.name} would fail, nothing was sent: {guardian.explain(answer.data or b'')}")
 
-    async def _transaction(self, chain_id: int, gas: int) -> dict[str, Any]:
-        base = await self.nodes.middle("base fee", lambda b: number(b["baseFeePerGas"]), "eth_getBlockByNumber", "latest", False)
-        cap = int(self.settings.max_fee_gwei * GWEI)
-        priority = min(int(self.settings.priority_fee_gwei * GWEI), cap)
-        # A person in a hurry outbids: twice the base fee survives six full blocks.
-        fee = min(cap, 2 * base + priority)
-        if fee < base:
-            raise PauseImpossible(
-                f"the base fee is {base / GWEI:.1f} gwei, guardian.max_fee_gwei allows {self.settings.max_fee_gwei}: raise it"
-            )
-        balance = await self.nodes.middle("balance", number, "eth_getBalance", self.signer.address, "latest")
-        if balance < gas * fee:
-            raise PauseImpossible(
-                f"{self.signer.address} has {balance / 1e18:.4f} ether, the transaction may need {gas * fee / 1e18:.4f}: fund it"
-            )
-        nonce = await self.nodes.middle("nonce", number, "eth_getTransactionCount", self.signer.address, "latest")
-        return {
-            "type": 2, "chainId": chain_id, "nonce": nonce, "to": self.settings.where, "value": 0, "data": self._data(),
-            "gas": gas, "maxFeePerGas": fee, "maxPriorityFeePerGas": min(priority, fee),
-        }  # fmt: skip
-
-    async def _send(self, raw: str) -> None:
-        taken, said = await self.nodes.send(raw, benign=lambda message: False)
-        if not taken:
-            raise PauseImpossible(f"no endpoint took the transaction: {said}")
-
-    async def _receipt(self, hash: Hash, raw: str) -> tuple[str, int, bool, int]:
-        deadline = time.monotonic() + self.wait_seconds
-        while time.monotonic() < deadline:
-            try:
-                found = await self.nodes.agreed("receipt", _receipt, "eth_getTransactionReceipt", hash)
-            except NoMajority:
-                found = None
-            if found is not None:
-                if not found[2]:
-                    await self._simulate(30_000_000)
-                    raise PauseImpossible(f"{hash} was mined in block {found[1]} and reverted; it would go through now: try again")
-                return found
-            await asyncio.sleep(POLL_SECONDS)
-        raise PauseImpossible(
-            f"{hash} was sent and is not mined after {self.wait_seconds:.0f} s; it may still be. Run the command again with a higher "
-            "guardian.priority_fee_gwei: it takes the same nonce, so the target is paused once at most"
-        )
-
-    async def _read_back(self, block: str) -> int | None:
+    async def _read_back(self, block: Hash) -> int | None:
         at = {"blockHash": block}
         where = self.lever.settings.where
         paused = await self.nodes.call("paused state", where, self.lever.is_paused.call().data, block=at)
@@ -207,9 +165,3 @@ class _Hand:
 
     def _data(self) -> bytes:
         return guardian.pause_calldata(self.lever.settings.where, sentinel=False)
-
-
-def _receipt(answer: Any) -> tuple[str, int, bool, int] | None:
-    if answer is None:
-        return None
-    return answer["blockHash"], number(answer["blockNumber"]), number(answer["status"]) == 1, number(answer["gasUsed"])

@@ -132,3 +132,13 @@ def _shown(value: object) -> str:
 def pause_calldata(target: Address, *, sentinel: bool) -> bytes:
     """Call data of a person's pause, or of the sentinel's."""
     return (SENTINEL_PAUSE if sentinel else PAUSE_TARGET).call(target).data
+
+
+def people_seconds(target: tuple[Any, ...]) -> int:
+    """How long a person's pause of a registered target lasts, from what ``TARGET`` gives."""
+    return int(target[2])
+
+
+def is_registered(target: tuple[Any, ...]) -> bool:
+    """Whether the guardian has the target, from what ``TARGET`` gives."""
+    return bool(target[0])

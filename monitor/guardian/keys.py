@@ -1,4 +1,4 @@
-"""The key that signs: where it comes from, and that it never shows.
+"""The keys that sign: where they come from, and that they never show.
 
 No message here repeats what was read: a wrong key is described by what is wrong with it.
 """
@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from eth_hash.auto import keccak
+
+from monitor.guardian.remote import RemoteSigner
 from monitor.guardian.settings import KeySettings
 from monitor.model import Address, Hash, address
 from monitor.model.secrecy import hold
@@ -24,8 +27,22 @@ class KeyProblem(Exception):
     """The key cannot be used: what, where, and the remedy. Never holds any part of a secret."""
 
 
+class Key(Protocol):
+    """An account that signs: with a key of this process, or by asking who has it."""
+
+    @property
+    def address(self) -> Address: ...
+
+    async def sign_bytes(self, preimage: bytes) -> bytes:
+        """r, s and v (27 or 28), with low s, over the keccak of these bytes: of an order's preimage, or of an unsigned transaction.
+
+        Raises SignerSilent when the key is elsewhere and cannot be had now.
+        """
+        ...
+
+
 class Signer:
-    """An account that signs transactions. Its repr is its address."""
+    """An account whose key is in this process. Its repr is its address."""
 
     __slots__ = ("__account", "address")
 
@@ -38,6 +55,12 @@ class Signer:
         signed = self.__account.sign_transaction(dict(transaction))
         return Hash("0x" + signed.hash.hex()), "0x" + signed.raw_transaction.hex()
 
+    async def sign_bytes(self, preimage: bytes) -> bytes:
+        """As :class:`Key` says."""
+        from eth_typing import Hash32
+
+        return bytes(self.__account.unsafe_sign_hash(Hash32(keccak(preimage))).signature)
+
     def __repr__(self) -> str:
         return f"Signer({self.address})"
 
@@ -45,8 +68,22 @@ class Signer:
         raise TypeError("a signer is not pickled: its key would leave the process")
 
 
+def load_key(settings: KeySettings, environment: Mapping[str, str] | None = None) -> Key:
+    """The key of the settings, wherever it is. Raises KeyProblem."""
+    if settings.remote is None:
+        return load_signer(settings, environment)
+    try:
+        return RemoteSigner(settings.remote)
+    except OSError as error:  # ssl.SSLError is one
+        raise KeyProblem(
+            f"remote: its certificates cannot be used ({type(error).__name__}): check ca_file and the client's files"
+        ) from None
+
+
 def load_signer(settings: KeySettings, environment: Mapping[str, str] | None = None) -> Signer:
-    """The signer of the settings. Raises KeyProblem."""
+    """The signer of the settings, for who needs the key in this process. Raises KeyProblem."""
+    if settings.remote is not None:
+        raise KeyProblem("a remote signer cannot be used here: give env, key_file or keystore_file")
     try:
         account = _account(settings, environment)
     except NoSecret as wrong:

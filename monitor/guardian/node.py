@@ -7,9 +7,11 @@ waiting for a block to be judged. No message here holds an endpoint's URL.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -17,7 +19,7 @@ from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from monitor.chain.settings import EndpointSettings
-from monitor.model import Address
+from monitor.model import Address, BlockStamp, Hash, Slot
 from monitor.model.secrecy import veiled
 
 T = TypeVar("T", bound=Hashable)
@@ -52,6 +54,12 @@ class NoMajority(Exception):
         super().__init__(f"{what}: no majority of the configured endpoints ({said})")
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """Whom TLS trusts: made once, since reading all certificates takes longer than a request."""
+    return ssl.create_default_context()
+
+
 class HttpProvider(AsyncJSONBaseProvider):
     """web3's JSON-RPC over httpx.
 
@@ -62,7 +70,7 @@ class HttpProvider(AsyncJSONBaseProvider):
     def __init__(self, url: str, headers: dict[str, str], seconds: float) -> None:
         super().__init__()
         self._url = url
-        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=seconds)
+        self._client = httpx.AsyncClient(headers=headers, trust_env=False, timeout=seconds, verify=authorities())
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The answer as parsed. Raises httpx.HTTPError, and ValueError for a body that is no JSON or too large."""
@@ -231,6 +239,11 @@ class Nodes:
             request["gas"] = hex(gas)
         return await self.agreed(what, _called, "eth_call", request, block)
 
+    async def newest(self) -> BlockStamp:
+        """The newest block that a majority knows; its slot is not told (0). Raises NoMajority."""
+        head = await self.middle("head", number, "eth_blockNumber")
+        return await self.agreed("newest block", _stamp, "eth_getBlockByNumber", hex(head), False)
+
     async def close(self) -> None:
         """Let what is being sent arrive (each has its timeout), then close all connections."""
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -238,6 +251,10 @@ class Nodes:
 
 
 _JUNK = (ValueError, TypeError, KeyError, IndexError)
+
+
+def _stamp(block: Any) -> BlockStamp:
+    return BlockStamp(number(block["number"]), Hash(block["hash"]), Hash(block["parentHash"]), number(block["timestamp"]), Slot(0))
 
 
 def _said(answers: Sequence[Any], read: Callable[[Any], Any]) -> str:

@@ -1,8 +1,8 @@
-"""From transitions to owed pauses, in the transaction that judges the block: a pause is owed or it is not, never twice."""
+"""From a judged block to owed pauses, in the transaction that judges it: a pause is owed or it is not, never twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,17 +10,50 @@ import structlog
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from monitor.guardian.policy import Agreement, Decision, Policy, decide
-from monitor.model import Moment, Transition
+from monitor.guardian.deciding import Candidate, Ground, Seen, candidates, decide
+from monitor.guardian.decision import Decision
+from monitor.guardian.ledger import ALREADY_PAUSED
+from monitor.guardian.policy import Policy
+from monitor.model import Hash, Moment
+from monitor.promql import spans
+from monitor.rules.instances import Instances
 from monitor.store import Unit
 from monitor.store.columns import canonical, insert
+from monitor.store.tables.decisions import DecisionRow, PolicyRow
 from monitor.store.tables.guardian import PauseRow
 
 log = structlog.get_logger()
 
 STATES = {"pause": "owed", "shadow": "shadow", "propose": "proposed", "refused": "refused"}
-UNSIGNED = ("owed", "simulated", "orphaned")
-REOPENED = (*UNSIGNED, "refused")
+UNSIGNED = ("owed", "simulated")
+SETTLED = ("failed", "shadow")
+UNDECIDED = ("refused", "proposed", "orphaned")
+"""States in which a pause may still be owed when all conditions come to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of an earlier decision of the same episode about the same target."""
+
+    state: str
+    note: str | None
+    observed: Hash
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing can change any more: the episode had its answer."""
+        return self.state in SETTLED or self.note == ALREADY_PAUSED
+
+    def is_open_to(self, kind: str, branch: Collection[Hash]) -> bool:
+        """Whether a decision of this kind takes its place. ``branch``: hashes of the last judged blocks.
+
+        What was signed stays as it is, since it may be mined; and what is on its way stays until its block is orphaned.
+        """
+        if self.is_settled:
+            return False
+        if kind == "pause":
+            return self.state in UNDECIDED or (self.state in UNSIGNED and self.observed not in branch)
+        return kind == "propose" and self.state == "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +63,39 @@ class Responses:
     policy: Policy = field(default_factory=Policy)
     operators: Mapping[str, str] = field(default_factory=dict)
     sentinel: bool = False
+    ground: Ground = field(default_factory=Ground)
 
-    def admit(self, unit: Unit, transitions: Iterable[Transition], agreed: Iterable[str], at: Moment, judged_at: float) -> list[Decision]:
-        """Decide and record within the judged block's transaction; the decisions are for whoever tells them."""
-        agreement = Agreement(self.operators, frozenset(agreed))
-        found = [self._able(d) for d in decide(self.policy, transitions, agreement, at)]
-        for decision in found:
-            record(unit, decision, judged_at)
+    def keep_seconds(self) -> dict[str, int]:
+        """How far back the second conditions look, by family: the window must keep it."""
+        found: dict[str, int] = {}
+        for response in self.policy.responses:
+            if response.second is not None:
+                for select, seconds in spans(response.second.expr):
+                    found[select.selector.family] = max(found.get(select.selector.family, 0), seconds + 2 * response.hold.seconds)
         return found
+
+    def firing(self, live: Instances) -> list[Candidate]:
+        """Alerts that fire now and may lead to something."""
+        return candidates(self.policy, live)
+
+    def decide(self, seen: Seen, wanted: Sequence[Candidate], kept: Mapping[str, Kept]) -> list[Decision]:
+        """What is decided at this block, also about what is on its way already: that it still holds. What is settled is not looked at again."""
+        due = [c for c in wanted if c.id not in kept or not kept[c.id].is_settled]
+        return [self._able(d) for d in decide(self.policy, self.ground, seen, due)]
+
+    def admit(
+        self, unit: Unit, decisions: Sequence[Decision], at: Moment, judged_at: float, branch: Collection[Hash] = ()
+    ) -> list[Decision]:
+        """Record, within the judged block's transaction, what is decided newly, and which policy is in force when that is another one.
+
+        ``branch``: hashes of the last judged blocks, this one among them. Gives the decisions that were recorded.
+        """
+        keep_policy(unit, self.policy, at)
+        before = kept(unit, [d.id for d in decisions]) if decisions else {}
+        fresh = [d for d in decisions if d.id not in before or before[d.id].is_open_to(d.kind, branch)]
+        for decision in fresh:
+            record(unit, decision, judged_at)
+        return fresh
 
     def _able(self, decision: Decision) -> Decision:
         if decision.kind == "pause" and not self.sentinel:
@@ -45,21 +103,31 @@ class Responses:
         return decision
 
 
-def record(unit: Unit, decision: Decision, judged_at: float) -> None:
-    """Write one decision.
+def kept(unit: Unit, ids: Collection[str]) -> dict[str, Kept]:
+    """Earlier decisions by id."""
+    columns = (col(PauseRow.id), col(PauseRow.state), col(PauseRow.note), col(PauseRow.observed_hash))
+    found = unit.conn.execute(select(*columns).where(col(PauseRow.id).in_(list(ids)))).all()
+    return {row.id: Kept(row.state, row.note, Hash(row.observed_hash)) for row in found}
 
-    The same episode judged again on another branch takes over the record as long as nothing was signed for it; what was
-    signed stays as it is, since it may be mined.
-    """
+
+def record(unit: Unit, decision: Decision, judged_at: float) -> None:
+    """Write one decision, in place of an earlier one of the same episode, and its document."""
     values = _values(decision, judged_at)
     fresh = unit.conn.execute(insert(unit, PauseRow).values(**values).on_conflict_do_nothing(index_elements=["id"])).rowcount == 1
     if not fresh:
-        state = unit.conn.execute(select(col(PauseRow.state)).where(col(PauseRow.id) == decision.id)).scalar_one()
-        if state not in REOPENED or (state == "refused" and decision.kind != "pause"):
-            return
         unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == decision.id).values(**values, simulated_at=None))
-    log.info("guardian.decided", decision=decision.id, kind=decision.kind, target=decision.response.target, response=decision.response.name,
+    if decision.document:
+        row = {"digest": values["evidence"], "pause": decision.id, "document": decision.document.decode()}
+        unit.conn.execute(insert(unit, DecisionRow).values(**row).on_conflict_do_nothing(index_elements=["digest"]))
+    log.info("guardian.decided", decision=decision.id, kind=decision.kind, target=decision.target, response=decision.response.name,
              rule=decision.rule, block=decision.at.number, note=decision.note)  # fmt: skip
+
+
+def keep_policy(unit: Unit, policy: Policy, at: Moment) -> None:
+    """Remember from which moment on a policy was in force: a shadow report covers the time since then."""
+    newest = select(col(PolicyRow.hash)).order_by(col(PolicyRow.seq).desc()).limit(1)
+    if policy.text and unit.conn.execute(newest).scalar_one_or_none() != policy.hash:
+        unit.conn.execute(insert(unit, PolicyRow).values(hash=policy.hash, text=policy.text, since_timestamp=at.timestamp))
 
 
 def _values(decision: Decision, judged_at: float) -> dict[str, Any]:
@@ -75,7 +143,7 @@ def _values(decision: Decision, judged_at: float) -> dict[str, Any]:
         "episode": decision.episode,
         "rule": decision.rule,
         "labels": canonical(dict(decision.labels)),
-        "evidence": decision.evidence,
+        "evidence": "0x" + decision.digest.hex() if decision.document else decision.evidence,
         "agreed": canonical(list(decision.agreed)),
         "observed_number": decision.at.number,
         "observed_hash": decision.at.hash,

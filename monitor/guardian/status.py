@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from monitor.chain.settings import EndpointSettings
@@ -12,9 +13,12 @@ from monitor.guardian import contract as guardian
 from monitor.guardian.collector import brake_of
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
-from monitor.guardian.readiness import Brake, Readiness, people_of
+from monitor.guardian.readiness import Brake, Check, Readiness, people_of
+from monitor.guardian.safe.decode import in_words
+from monitor.guardian.safe.document import BadFile
+from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.settings import GuardianSettings
-from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Hash, Read, Reverted, Slot, Snapshot, Unanswered, Value
+from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Read, Reverted, Snapshot, Unanswered, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,20 @@ class TargetStatus:
     resumes_timestamp: int | None
     readiness: tuple[Readiness, ...]
     unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedStatus:
+    """A pause that a Safe's owners signed in advance. ``unknown``: why it cannot be told whether it could be sent."""
+
+    file: str
+    words: str
+    checks: tuple[Check, ...]
+    unknown: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.unknown is None and all(c.ok for c in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +67,12 @@ class Status:
     sentinel_waiting: int | None
     """Transactions of the sentinel's key that are sent and not mined: above 0 for long, its nonce is stuck."""
     targets: tuple[TargetStatus, ...]
+    presigned: tuple[PresignedStatus, ...] = ()
 
     @property
     def ready(self) -> bool:
-        """Whether every target can be paused by everyone who should be able to, now."""
-        return all(t.unknown is None and all(r.ready for r in t.readiness) for t in self.targets)
+        """Whether every target can be paused by everyone who should be able to, now, and every pause signed in advance could be sent."""
+        return all(t.unknown is None and all(r.ready for r in t.readiness) for t in self.targets) and all(p.ready for p in self.presigned)
 
 
 async def status(settings: GuardianSettings, endpoints: Sequence[EndpointSettings], sentinel: Address | None = None) -> Status:
@@ -67,7 +86,7 @@ async def status(settings: GuardianSettings, endpoints: Sequence[EndpointSetting
 
 async def _status(settings: GuardianSettings, nodes: Nodes, sentinel: Address | None) -> Status:
     chain_id = await nodes.agreed("chain id", number, "eth_chainId")
-    stamp = await _newest(nodes)
+    stamp = await nodes.newest()
     brake = brake_of(settings, sentinel)
     if not await nodes.agreed("code of the guardian", unhex, "eth_getCode", brake.at, hex(stamp.number)):
         raise guardian.PauseImpossible(f"there is no contract at {brake.at} on chain {chain_id}: correct guardian.contract")
@@ -88,7 +107,20 @@ async def _status(settings: GuardianSettings, nodes: Nodes, sentinel: Address | 
         None if sentinel is None else brake.balance(snapshot),
         waiting,
         tuple(_target(brake, lever, snapshot, known) for lever in brake.levers),
+        tuple([await _presigned(nodes, path, stamp) for path in settings.presigned]),
     )
+
+
+async def _presigned(nodes: Nodes, path: Path, stamp: BlockStamp) -> PresignedStatus:
+    try:
+        found = Presigned.of(path)
+    except BadFile as wrong:
+        return PresignedStatus(str(path), "", (Check("file", False, str(wrong)),))
+    words = in_words(found.document.transaction.data)
+    try:
+        return PresignedStatus(str(path), words, found.judge(await take_snapshot(nodes, stamp, found.reads())))
+    except Unanswered as missing:
+        return PresignedStatus(str(path), words, (), str(missing))
 
 
 def _target(brake: Brake, lever: Lever, snapshot: Snapshot, known: dict[str, Any]) -> TargetStatus:
@@ -117,15 +149,6 @@ def _maybe(brake: Brake, snapshot: Snapshot, function: Any, *arguments: Any) -> 
         return brake.contract.ask(snapshot, function, *arguments)
     except Unanswered:
         return None
-
-
-async def _newest(nodes: Nodes) -> BlockStamp:
-    head = await nodes.middle("head", number, "eth_blockNumber")
-    return await nodes.agreed("newest block", _stamp, "eth_getBlockByNumber", hex(head), False)
-
-
-def _stamp(block: Any) -> BlockStamp:
-    return BlockStamp(number(block["number"]), Hash(block["hash"]), Hash(block["parentHash"]), number(block["timestamp"]), Slot(0))
 
 
 async def _waiting(nodes: Nodes, sentinel: Address) -> int:

@@ -184,6 +184,14 @@ class Claim:
     balance: int
 
 
+@dataclass(frozen=True, slots=True)
+class WrappedReading:
+    """What a wrapped token says it is worth (``rate``, wei for 1e18 of it), and which report was processed last (``ref_slot``)."""
+
+    ref_slot: int
+    rate: int
+
+
 class AccountingSource(Protocol):
     """``limit``: the largest growth of the share rate by one report. What cannot be had with a deployment has no reads."""
 
@@ -197,6 +205,8 @@ class AccountingSource(Protocol):
     def limit(self, snapshot: Snapshot) -> Fraction: ...
     def claim_reads(self) -> Sequence[Read]: ...
     def claim(self, snapshot: Snapshot) -> Claim: ...
+    def wrapped_reads(self) -> Sequence[Read]: ...
+    def wrapped_rate(self, snapshot: Snapshot) -> WrappedReading: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,11 @@ def read_test_file(path: Path) -> TestFile:
     return found
 
 
+def read_input(document: Document, node: Node) -> tuple[InputSeries, Span] | None:
+    """One input series of a test, for other files that have such tests; problems go to the document."""
+    return _Reader(document, Path(document.file))._input(node)
+
+
 class _Reader:
     def __init__(self, document: Document, path: Path) -> None:
         self.doc, self.path = document, path
@@ -289,4 +294,4 @@ class _Reader:
             return None
 
 
-__all__ = ["TestFile", "UnitTest", "read_test_file"]
+__all__ = ["TestFile", "UnitTest", "read_input", "read_test_file"]

@@ -83,6 +83,18 @@ def run(files: Iterable[Path | str], catalogue: Catalogue) -> Report:
     return Report(tests, tuple(failures), tuple(problems), frozenset(fires & silent), sources)
 
 
+def states(test: UnitTest, file: TestFile, rules: RuleSet, catalogue: Catalogue) -> Iterator[tuple[BlockStamp, FrameWindow, Instances]]:
+    """The window and the instances after each evaluation of a test, for what is decided by them. Raises RuleFileErrors for wrong inputs."""
+    if wrong := in_order(_input_problems(test, rules, catalogue)):
+        raise RuleFileErrors(wrong)
+    run, state = _Run(test, file, rules, catalogue), _State(0, Instances(), {})
+    fed = -1
+    for number, at in enumerate(range(0, test.end + 1, file.evaluation_interval)):
+        fed = run._feed(fed, at, number)
+        state = run._judged(state, _stamp(at, number))
+        yield _stamp(at, number), run.window, state.live
+
+
 def render_report(report: Report) -> str:
     """The report as text: problems, failures with what was expected and what came, and a last line that counts."""
     parts = [render_problems(report.problems, report.sources)] if report.problems else []

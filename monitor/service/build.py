@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -16,8 +17,10 @@ from monitor.chain.beacon.client import Beacon
 from monitor.chain.beacon.spec import PRESETS
 from monitor.collectors import baseline, beacon_collectors, collectors
 from monitor.guardian.collector import GuardianCollector, brake_of
+from monitor.guardian.deciding import Ground
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
-from monitor.guardian.policy import BadPolicy, Policy, load_policy
+from monitor.guardian.policy import EMBEDDED_CHAINS, BadPolicy, Policy, load_policy
+from monitor.guardian.policy.earned import outgrown
 from monitor.guardian.responses import Responses
 from monitor.model import Collector, Receiver, Refused
 from monitor.model.secret_settings import exposed
@@ -84,7 +87,9 @@ def build(settings: Settings) -> Parts:
     for line in exposed(settings):
         log.warning("settings.secret_exposed", problem=line)
     book = Book(_routes(settings), [r.name for r in settings.receivers if r.kind == "grafana"])
-    responses = Responses(_policy(settings), {e.name: e.run_by for e in settings.network.execution}, signer is not None)
+    responses = Responses(
+        _policy(settings, ruleset), {e.name: e.run_by for e in settings.network.execution}, signer is not None, ground(settings, made)
+    )
     uncovered = [line for source in sources for line in source.uncovered]
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
@@ -92,7 +97,7 @@ def build(settings: Settings) -> Parts:
     receivers = tuple(_receiver(r, network.chain_id, store, progress) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made), book, responses, receivers, signer, tuple(uncovered), progress,
+        Setup.of(ruleset, made, responses.keep_seconds()), book, responses, receivers, signer, tuple(uncovered), progress,
         token=settings.web.secret(),
     )  # fmt: skip
 
@@ -191,11 +196,46 @@ def _routes(settings: Settings) -> Routes:
         raise BadSettings([str(p) for p in wrong.problems]) from None
 
 
-def _policy(settings: Settings) -> Policy:
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What decisions are made of, read from the files alone: no endpoint, no database, no secret."""
+
+    ground: Ground
+    ruleset: RuleSet
+    policy: Policy
+    responses: Path
+
+
+def grounds(settings: Settings) -> Grounds:
+    """Everything that a decision is recomputed from. Raises BadSettings with all that is wrong with the files."""
+    made = _collectors(settings, [_protocol(p) for p in settings.protocols])
+    ruleset = load_rules(settings)
+    return Grounds(ground(settings, made), ruleset, _policy(settings, ruleset), settings.rules.responses)
+
+
+def ground(settings: Settings, made: Iterable[Collector]) -> Ground:
+    """What decisions rest on beside the block: who and what is paused, and by whose code the reads are understood."""
+    guardian = settings.guardian
+    if guardian is None:
+        return Ground()
+    targets = {t.name: t.where for t in guardian.targets}
+    try:
+        baseline = settings.rules.baseline.read_text("utf-8")
+    except OSError as wrong:
+        raise BadSettings([str(wrong)]) from None
+    return Ground(settings.network.chain_id, guardian.where, targets, baseline, tuple(made))
+
+
+def _policy(settings: Settings, ruleset: RuleSet) -> Policy:
     if settings.guardian is None:
         return Policy()
     targets = {t.name: t.lever for t in settings.guardian.targets}
     try:
-        return load_policy(settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution})
+        found = load_policy(
+            settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution}, settings.network.chain_id
+        )
     except BadPolicy as wrong:
         raise BadSettings([str(p) for p in wrong.problems]) from None
+    if settings.network.chain_id not in EMBEDDED_CHAINS and (old := outgrown(found, settings.rules.responses.parent, ruleset)):
+        raise BadSettings(old)
+    return found

@@ -16,11 +16,15 @@ from monitor import rules
 from monitor.alerts import Book, Judged
 from monitor.chain import Block, Execution, Gap, Lost, Quiet, Rewind
 from monitor.collectors.own import OwnFacts, own_frames
+from monitor.guardian import responses
+from monitor.guardian.deciding import Seen
+from monitor.guardian.decision import Decision
+from monitor.guardian.policy import Agreement, Health
 from monitor.guardian.responses import Responses
-from monitor.model import BlockStamp, Collector, Frame, Moment, Ok, Tick, Transition
+from monitor.model import BlockStamp, Collector, Frame, Moment, Ok, Snapshot, Tick, Transition
 from monitor.model.beacon import BeaconView
 from monitor.rules import Instances
-from monitor.samples import FrameWindow
+from monitor.samples import FrameWindow, Selector
 from monitor.service import reading
 from monitor.service.parts import Progress
 from monitor.service.reading import PIPELINE, Memory
@@ -98,7 +102,7 @@ class Pipeline:
         snapshot = replace(snapshot, beacon=self.rooms.beacon())
         found = await in_turns(reading.judging(self.rooms.collectors, due, snapshot, self.memory))
         self.progress.seen_at, self.progress.last_block = event.seen_at, stamp
-        await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot.agreed)
+        await self._judge(stamp, event.seen_at, [*frames, *found.frames], found.memory, snapshot)
         self.recent = [*self.recent[-63:], stamp]
         self.progress.blocks += 1
         self.progress.seen_to_judged.append(time.time() - event.seen_at)
@@ -108,7 +112,7 @@ class Pipeline:
             return
         last, before = self.recent[-1], self.progress.at
         timestamp = max(event.timestamp, last.timestamp, before.timestamp if before else 0, self.live.ticked or 0)
-        await self._judge(Tick(last, timestamp), time.time(), [], self.memory, ())
+        await self._judge(Tick(last, timestamp), time.time(), [], self.memory, None)
 
     async def _rewind(self, to: BlockStamp) -> None:
         """Take back everything after ``to``; what was announced is compared when the new branch is as old as the orphaned one."""
@@ -150,7 +154,7 @@ class Pipeline:
 
     # ------------------------------------------------------------ one judged moment
 
-    async def _judge(self, at: Moment, seen_at: float, frames: Sequence[Frame], memory: Memory, agreed: tuple[str, ...]) -> None:
+    async def _judge(self, at: Moment, seen_at: float, frames: Sequence[Frame], memory: Memory, snapshot: Snapshot | None) -> None:
         changed, ended = self._changed, self._take_rules(at)
         for frame in frames:
             self.window.append(frame)
@@ -163,6 +167,7 @@ class Pipeline:
         live, found, verdicts = await in_turns(rules.judging(self.setup.ruleset, self.window, at, self.live))
         live, transitions = self._reorg.announced(live, [*ended, *found], at)
         memory = replace(memory, orphaned=self._reorg.to_json())
+        decisions = await self._decided(at, live, snapshot)
         judged_at = time.time()
         entry = JudgedEntry(
             at=at,
@@ -173,8 +178,9 @@ class Pipeline:
             known={**memory.known, PIPELINE: memory.to_json()},
             instances=live.to_json(),
             ruleset=self.setup.hash,
-            agreed=agreed,
+            agreed=() if snapshot is None else snapshot.agreed,
         )
+        branch = {stamp.hash for stamp in self.recent} | ({at.hash} if isinstance(at, BlockStamp) else set())
         told = Judged(at, seen_at, judged_at, {i.episode: i for i in live.firing if i.episode is not None})
 
         def work(unit: Unit) -> None:
@@ -182,7 +188,7 @@ class Pipeline:
                 journal.rules(unit, changed.hash, changed.text, seen_at=seen_at)
             journal.append(unit, entry)
             self.rooms.book.admit(unit, transitions, told)
-            self.rooms.responses.admit(unit, transitions, agreed, at, judged_at)
+            self.rooms.responses.admit(unit, decisions, at, judged_at, branch)
 
         await self.rooms.store.run(work, self.lease)
         self.memory, self.live = memory, live
@@ -190,6 +196,18 @@ class Pipeline:
         self.progress.verdicts = tuple(verdicts)
         self.progress.judged.update((verdict.rule, verdict) for verdict in verdicts)
         self.rooms.committed()
+
+    async def _decided(self, at: Moment, live: Instances, snapshot: Snapshot | None) -> list[Decision]:
+        """What the alerts that fire now lead to. At a tick nothing was seen, and between two branches nothing is announced: then to nothing."""
+        wanted = [] if snapshot is None or self._reorg.to_json() is not None else self.rooms.responses.firing(live)
+        if not wanted or snapshot is None or not isinstance(at, BlockStamp):
+            return []
+        kept = await self.rooms.store.look(lambda unit: responses.kept(unit, [c.id for c in wanted]))
+        agreement = Agreement(self.rooms.responses.operators, frozenset(snapshot.agreed))
+        health = Health(_finality(self.window, at), self.rooms.execution.split(at))
+        waiting = self.rooms.execution.waiting
+        seen = Seen(at, self.window, self.setup.ruleset, live, snapshot, self.memory.known, agreement, health, waiting)
+        return self.rooms.responses.decide(seen, wanted, kept)
 
     def _take_rules(self, at: Moment) -> list[Transition]:
         """Put a new rule set in place of the old one; the transitions of alerts that end with it."""
@@ -211,6 +229,12 @@ class Pipeline:
             else:
                 protocol = dict(frame.scope).get("protocol", "")
                 self.progress.failures[(frame.collector, protocol, type(frame.status).__name__.lower())] += 1
+
+
+def _finality(window: FrameWindow, at: BlockStamp) -> float | None:
+    """Epochs from the finalized one to the agreed head's; None while that is not known."""
+    found = window.instant(Selector("beacon_finality_distance_epochs"), at.timestamp)
+    return max((float(v) for v, known in zip(found.values, found.known, strict=True) if known), default=None)
 
 
 class ChainLost(Exception):

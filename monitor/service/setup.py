@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from monitor import rules
@@ -23,12 +23,14 @@ class Setup:
 
     ruleset: RuleSet
     sources: tuple[Source, ...]
+    more_seconds: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """How far back others than the rules look, by family. Not part of the journal: a longer window judges alike."""
 
     @classmethod
-    def of(cls, ruleset: RuleSet, collectors: Iterable[Collector]) -> Setup:
+    def of(cls, ruleset: RuleSet, collectors: Iterable[Collector], more_seconds: Mapping[str, int] | None = None) -> Setup:
         """The setup of a running service: its collectors and ourselves."""
         sources = [Source(c.name, tuple(f.name for f in c.families), tuple(c.scopes)) for c in collectors]
-        return cls(ruleset, (*sources, Source(own.NAME, tuple(f.name for f in own.FAMILIES), own.SCOPES)))
+        return cls(ruleset, (*sources, Source(own.NAME, tuple(f.name for f in own.FAMILIES), own.SCOPES)), more_seconds or {})
 
     @classmethod
     def from_text(cls, text: str) -> Setup:
@@ -55,9 +57,11 @@ class Setup:
 
     @property
     def keep_seconds(self) -> dict[str, int]:
-        """How far back the rules and the page's charts look, by family."""
-        asked = rules.keep_seconds(self.ruleset)
-        return asked | {family: max(seconds, asked.get(family, 0)) for family, seconds in charts.kept().items() if family in self.catalogue}
+        """How far back the rules, the responses and the page's charts look, by family."""
+        asked = dict(rules.keep_seconds(self.ruleset))
+        for more in (charts.kept(), self.more_seconds):
+            asked |= {family: max(seconds, asked.get(family, 0)) for family, seconds in more.items() if family in self.catalogue}
+        return asked
 
     @property
     def reach(self) -> int:

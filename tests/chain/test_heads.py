@@ -88,6 +88,22 @@ def test_begins_at_the_head_that_a_majority_has() -> None:
     assert w.ours[-1] == chain[9]
 
 
+def test_another_block_at_the_judged_height_is_a_split_and_none_is_no_word() -> None:
+    chain = extend([], 10, "x")
+    w = world(chain)
+    assert w.tracker.split(chain[9]) is None, "nobody said anything yet"
+    w.says("b", chain)
+    assert w.tracker.split(chain[9]) is None, "one of three is no majority"
+    w.says("c", chain)
+    assert w.tracker.split(chain[9]) is False, "an endpoint that is down disagrees with nobody"
+    w.says("a", chain[:5])
+    assert w.tracker.split(chain[9]) is False, "nor does one that is behind"
+    w.says("a", extend(chain[:9], 3, "other"))
+    assert w.tracker.split(chain[9]) is True
+    w.says("a", chain)
+    assert w.tracker.split(chain[9]) is False
+
+
 def test_a_missing_block_is_made_up_in_order() -> None:
     chain = extend([], 30, "x")
     w = world(chain[:20])

@@ -235,6 +235,8 @@ def test_every_error_has_a_kind(code: int, message: str) -> None:
         (-32000, "header not found", "unknown_block"),
         (-32001, "Resource not found", "unknown_block"),
         (-32000, "unknown block", "unknown_block"),
+        (-32000, "header for hash not found", "unknown_block"),
+        (-32000, "hash is not currently canonical", "unknown_block"),
         (-32005, "query returned more than 10000 results", "range"),
         (-32005, "daily request count exceeded, request rate limited", "rate_limited"),
         (-32005, "limit exceeded", "rate_limited"),

@@ -30,6 +30,7 @@ STAND_INS = {
     "staking_router": ("StakingRouter", "OssifiableProxy"),
     "node_operators_registry": ("NodeOperatorsRegistry",),
     "simple_dvt": ("NodeOperatorsRegistry",),
+    "circuit_breaker": ("CircuitBreaker",),
 }
 PROXY_INTERFACES = {
     "OssifiableProxy": "ossifiable_proxy_core",
@@ -156,3 +157,17 @@ def test_multicall_answers_to_the_selectors_that_the_world_calls(compiled: Artif
     assert selectors["tryAggregate(bool,(address,bytes)[])"] == "0xbce38bd7"
     assert selectors["aggregate((address,bytes)[])"] == "0x252dba42"
     assert selectors["blockAndAggregate((address,bytes)[])"] == "0xc3077fa9"
+
+
+def test_the_safe_answers_to_the_selectors_that_the_world_calls(compiled: Artifacts) -> None:
+    items = [item for name in ("Safe", "MultiSendCallOnly") for item in compiled[name].abi]
+    selectors = {item["name"]: "0x" + keccak(text=signature(item))[:4].hex() for item in items if item["type"] == "function"}
+    topics = {item["name"]: "0x" + keccak(text=signature(item)).hex() for item in items if item["type"] == "event"}
+    expected = {
+        "execTransaction": "0x6a761202", "getTransactionHash": "0xd8d11f78", "approveHash": "0xd4d9bdcd", "checkSignatures": "0x934f3a11",
+        "nonce": "0xaffed0e0", "getOwners": "0xa0e67e2b", "getThreshold": "0xe75235b8", "setup": "0xb63e800d", "multiSend": "0x8d80ff0a",
+        "getModulesPaginated": "0xcc2f8452", "VERSION": "0xffa1ad74", "isOwner": "0x2f54bf6e",
+    }  # fmt: skip
+    assert {name: selectors[name] for name in expected} == expected
+    assert topics["ExecutionSuccess"] == "0x442e715f626346e8c54381002da614f62bee8d27386535b2521ec8540898556e"
+    assert topics["ExecutionFailure"] == "0x23428b18acfb3ea64b08dc0c1d296ea9c09702c09083ca5272e64d115b687d23"

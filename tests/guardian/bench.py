@@ -18,7 +18,8 @@ from monitor.devnet.accounts import address_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.build import Artifact, Artifacts
 from monitor.guardian import contract as guardian
-from monitor.guardian.policy import Decision, Response
+from monitor.guardian.decision import Decision
+from monitor.guardian.policy import Response
 from monitor.guardian.settings import GuardianSettings
 from monitor.model import Address, BlockStamp, EpisodeId, Hash, RuleId, Slot, address
 

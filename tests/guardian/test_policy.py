@@ -1,8 +1,9 @@
-"""What may be done about an alert: the file, and the decision as a pure function."""
+"""What may be done about an alert: the file, who must agree, and the health of the chain."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.guardian.policy import Agreement, BadPolicy, Decision, Policy, decide, load_policy, parse_policy
-from monitor.model import BlockStamp, EpisodeId, Hash, RuleId, Slot, Tick, Transition, labels
+from monitor.guardian.policy import Agreement, BadPolicy, Health, Hold, Policy, load_policy, parse_policy
+from monitor.guardian.policy.conditions import Point, held, minimum
+from monitor.guardian.policy.earned import conditions
 
 THREE = {"a": "alpha", "b": "beta", "c": "gamma"}
 TARGETS: dict[str, Any] = {"vault": "pauseFor", "pool": "pause"}
-AT = BlockStamp(100, Hash("0xaa"), Hash("0x99"), 1_700_000_000, Slot(5))
+ROOT = Path(__file__).parents[2]
 ENTRY = """
   - name: {name}
     matchers: ['alertname="{alert}"']
@@ -23,6 +25,7 @@ ENTRY = """
     mode: {mode}
     owner: risk
     reason: because
+    second: up
 """
 
 
@@ -38,159 +41,175 @@ def policy(*entries: str) -> Policy:
     return parse_policy(text(*(entries or (entry(),))), TARGETS, THREE)
 
 
-def transition(**changes: Any) -> Transition:
-    found = Transition(
-        EpisodeId("e1"),
-        1,
-        RuleId("g/Drift"),
-        labels(alertname="Drift", severity="critical"),
-        (),
-        "pending",
-        "firing",
-        AT,
-        "judged",
-        1.0,
-        Hash("0xee"),
-    )
-    return replace(found, **changes)
-
-
 def agreement(*agreed: str, operators: dict[str, str] | None = None) -> Agreement:
     return Agreement(operators if operators is not None else THREE, frozenset(agreed))
 
 
-ALL = agreement("a", "b", "c")
-
-
-def one(found: list[Decision]) -> Decision:
-    assert len(found) == 1
-    return found[0]
-
-
-def test_a_critical_alert_that_begins_to_fire_owes_a_pause() -> None:
-    found = one(decide(policy(), [transition()], ALL, AT))
-    assert found.kind == "pause" and found.response.target == "vault" and found.agreed == ("a", "b", "c")
-    assert found.at == AT and found.rule == "g/Drift" and found.note == ""
-
-
-@pytest.mark.parametrize(("mode", "kind"), [("automatic", "pause"), ("shadow", "shadow"), ("propose", "propose")])
-def test_the_mode_decides_the_kind(mode: str, kind: str) -> None:
-    assert one(decide(policy(entry(mode=mode)), [transition()], ALL, AT)).kind == kind
+# ---------------------------------------------------------------- who stands behind a block
 
 
 def test_two_of_three_configured_endpoints_suffice_and_one_does_not() -> None:
-    assert one(decide(policy(), [transition()], agreement("a", "c"), AT)).kind == "pause"
-    found = one(decide(policy(), [transition()], agreement("c"), AT))
-    assert found.kind == "refused" and "1 of 3 configured endpoints agreed" in found.note
+    assert agreement("a", "c").shortfall(0, automatic=True) is None
+    assert "1 of 3 configured endpoints agreed" in (agreement("c").shortfall(0, automatic=True) or "")
+    assert "2 of 3" in (agreement("a", "c").shortfall(3, automatic=True) or ""), "a response may ask for more"
 
 
 def test_two_endpoints_of_one_operator_are_one_opinion() -> None:
-    operators = {"a": "alpha", "b": "alpha", "c": "gamma", "d": "delta"}
-    found = one(decide(policy(), [transition()], Agreement(operators, frozenset("abc")), AT))
-    assert found.kind == "pause"
-    operators = {"a": "alpha", "b": "alpha", "c": "gamma"}
-    found = one(decide(policy(), [transition()], Agreement(operators, frozenset("ab")), AT))
-    assert found.kind == "refused" and "run by 1 of 2 operators" in found.note
+    four = {"a": "alpha", "b": "alpha", "c": "gamma", "d": "delta"}
+    assert agreement("a", "b", "c", operators=four).shortfall(0, automatic=True) is None
+    two = {"a": "alpha", "b": "alpha", "c": "gamma"}
+    assert "run by 1 of 2 operators" in (agreement("a", "b", operators=two).shortfall(0, automatic=True) or "")
 
 
 def test_one_configured_endpoint_never_pauses_and_may_propose() -> None:
-    alone = Agreement({"a": "alpha"}, frozenset("a"))
-    found = one(decide(policy(), [transition()], alone, AT))
-    assert found.kind == "refused" and "at least 2" in found.note
-    assert one(decide(policy(entry(mode="propose")), [transition()], alone, AT)).kind == "propose"
+    alone = agreement("a", operators={"a": "alpha"})
+    assert "at least 2" in (alone.shortfall(0, automatic=True) or "")
+    assert alone.shortfall(0, automatic=False) is None
 
 
-def test_endpoints_that_are_not_configured_do_not_count() -> None:
-    assert one(decide(policy(), [transition()], agreement("a", "x", "y", "z"), AT)).kind == "refused"
+OPERATORS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["alpha", "beta", "gamma", "delta"]), min_size=1)
+SOME = st.frozensets(st.sampled_from("abcdefgh"))
 
 
-def test_a_response_may_ask_for_more_agreement() -> None:
-    strict = policy(entry(more="    agreement: 3\n"))
-    assert one(decide(strict, [transition()], agreement("a", "b"), AT)).kind == "refused"
-    assert one(decide(strict, [transition()], ALL, AT)).kind == "pause"
+@given(OPERATORS, SOME, st.integers(0, 6))
+def test_enough_is_a_majority_of_configured_endpoints_and_operators(operators: dict[str, str], agreed: frozenset[str], wanted: int) -> None:
+    if Agreement(operators, agreed).shortfall(wanted, automatic=True) is None:
+        behind = agreed & operators.keys()
+        distinct = {operators[e] for e in behind}
+        assert 2 * len(behind) > len(operators) and len(behind) >= max(2, wanted)
+        assert 2 * len(distinct) > len(set(operators.values())) and len(distinct) >= 2
+
+
+@given(OPERATORS, SOME, SOME)
+def test_more_agreement_is_never_less(operators: dict[str, str], fewer: frozenset[str], more: frozenset[str]) -> None:
+    if Agreement(operators, fewer).shortfall(0, automatic=True) is None:
+        assert Agreement(operators, fewer | more).shortfall(0, automatic=True) is None
+
+
+# ---------------------------------------------------------------- the chain's health
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("health", "said"),
     [
-        ({"cause": "made_up"}, "made up"),
-        ({"cause": "reorg"}, "reorg"),
-        ({"cause": "reload"}, "reload"),
-        ({"labels": labels(alertname="Drift", severity="warning")}, "severity is warning"),
-        ({"labels": labels(alertname="Drift")}, "severity is not set"),
-        ({"at": replace(AT, number=91)}, "judged block"),
-        ({"at": replace(AT, number=101)}, "judged block"),
-        ({"at": Tick(AT, 1_700_000_100)}, "judged block"),
+        (Health(2.0, False), None),
+        (Health(4.0, False), None),
+        (Health(5.0, False), "finality lags 5 epochs"),
+        (Health(float("nan"), False), "finality lags"),
+        (Health(None, False), "not known"),
+        (Health(2.0, None), "not known"),
+        (Health(2.0, True), "disagree on the head"),
+        (Health(), "not known"),
     ],
 )
-def test_anything_less_is_refused_with_its_reason(change: dict[str, Any], said: str) -> None:
-    found = one(decide(policy(), [transition(**change)], ALL, AT))
-    assert found.kind == "refused" and said in found.note
+def test_only_a_chain_that_is_known_to_be_healthy_is_healthy(health: Health, said: str | None) -> None:
+    found = health.objection()
+    assert found is None if said is None else said in (found or "")
 
 
-def test_nothing_follows_from_ends_ticks_and_other_alerts() -> None:
-    assert decide(policy(), [transition(old="firing", new="inactive"), transition(new="pending", old="inactive")], ALL, AT) == []
-    assert decide(policy(), [transition()], ALL, Tick(AT, 1_700_000_100)) == []
-    assert decide(policy(), [transition(labels=labels(alertname="Other", severity="critical"))], ALL, AT) == []
+# ---------------------------------------------------------------- how long
 
 
-def test_the_first_response_for_a_target_decides_and_others_keep_theirs() -> None:
-    both = policy(entry("first", mode="shadow"), entry("second"), entry("third", target="pool", mode="propose"))
-    assert [(d.kind, d.response.name) for d in decide(both, [transition()], ALL, AT)] == [("shadow", "first"), ("propose", "third")]
+POINTS = st.lists(st.tuples(st.integers(1, 100), st.sampled_from([(1.0, 1.0), (1.0, None), (None, 1.0)])), max_size=12)
 
 
-def test_ids_hold_episode_and_target_and_nothing_else() -> None:
-    first = one(decide(policy(), [transition()], ALL, AT))
-    again = one(decide(policy(entry(mode="shadow")), [transition(value=9.0)], agreement("a"), replace(AT, number=101)))
-    assert first.id == again.id
-    assert one(decide(policy(), [transition(episode=EpisodeId("e2"))], ALL, AT)).id != first.id
+@given(POINTS, st.integers(1, 4), st.integers(0, 200))
+def test_held_is_an_unbroken_run_up_to_now(steps: list[tuple[int, tuple[float | None, float | None]]], blocks: int, seconds: int) -> None:
+    now, points = 0, []
+    for step, (first, second) in steps:
+        now += step
+        points.append(Point(now, first, second))
+    if held(points, Hold(blocks, seconds), 60) is not None:
+        return
+    start = next(
+        i
+        for i in range(len(points), -1, -1)
+        if i == 0 or not points[i - 1].holds or (i < len(points) and points[i].at - points[i - 1].at > 60)
+    )
+    assert len(points) - start >= blocks and points[-1].at - points[start].at >= seconds
 
 
-SEVERITIES = st.sampled_from(["critical", "page", "ticket", "info", ""])
-CAUSES = st.sampled_from(["judged", "reorg", "expired", "reload", "made_up"])
-STATES = st.sampled_from(["inactive", "pending", "firing"])
-TRANSITIONS = st.builds(
-    lambda episode, severity, cause, old, new, alert: transition(
-        episode=EpisodeId(episode), labels=labels(alertname=alert, severity=severity), cause=cause, old=old, new=new
-    ),
-    st.sampled_from(["e1", "e2", "e3"]), SEVERITIES, CAUSES, STATES, STATES, st.sampled_from(["Drift", "Other"]),
-)  # fmt: skip
-OPERATORS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["alpha", "beta", "gamma", "delta"]), min_size=1)
+def test_the_strictest_class_of_what_is_read_counts() -> None:
+    assert minimum({"x": "accounting"}, Hold()) == Hold(1, 0)
+    assert minimum({"x": "accounting", "y": "integration"}, Hold()) == Hold(2, 300), "a price: at least five minutes"
+    assert minimum({"x": "accounting"}, Hold(2)) == Hold(2, 0), "a response may ask for longer, never for less"
+    assert minimum({"y": "integration"}, Hold(1, 60)).seconds == 300
 
 
-@given(st.lists(TRANSITIONS, max_size=6), OPERATORS, st.frozensets(st.sampled_from("abcdefgh")))
-def test_no_pause_without_every_condition(transitions: list[Transition], operators: dict[str, str], agreed: frozenset[str]) -> None:
-    found = decide(policy(), transitions, Agreement(operators, agreed), AT)
-    assert len({d.id for d in found}) == len(found), "a decision is made once"
-    behind = agreed & operators.keys()
-    for decision in (d for d in found if d.kind == "pause"):
-        assert 2 * len(behind) > len(operators) and len(behind) >= 2
-        distinct = {operators[e] for e in behind}
-        assert 2 * len(distinct) > len(set(operators.values())) and len(distinct) >= 2
-        cause = [t for t in transitions if t.episode == decision.episode and t.new == "firing" and t.cause == "judged"]
-        assert any(dict(t.labels)["severity"] in ("critical", "page") for t in cause if "severity" in dict(t.labels))
+# ---------------------------------------------------------------- what armed it
 
 
-@given(st.lists(TRANSITIONS, max_size=6), st.frozensets(st.sampled_from("abc")), st.frozensets(st.sampled_from("abc")))
-def test_more_agreement_never_takes_a_pause_away(transitions: list[Transition], fewer: frozenset[str], more: frozenset[str]) -> None:
-    some = {d.id for d in decide(policy(), transitions, agreement(*fewer), AT) if d.kind == "pause"}
-    all_of_them = {d.id for d in decide(policy(), transitions, agreement(*(fewer | more)), AT) if d.kind == "pause"}
-    assert some <= all_of_them
+def report(folder: Path, found: Policy, **changes: Any) -> str:
+    (response,) = found.responses
+    body = {"version": 1, "chain": 1, "response": response.name, "conditions": conditions(response), "seconds": 31 * 86_400,
+            "judged_seconds": 31 * 86_400, "pauses": [], **changes}  # fmt: skip
+    (folder / "r.json").write_text(json.dumps(body))
+    return hashlib.sha256((folder / "r.json").read_bytes()).hexdigest()
+
+
+def armed(folder: Path, sha256: str, chain: int = 1, more: str = "") -> Policy:
+    (folder / "responses.yaml").write_text(text(entry(more=more + f"    earned: {{report: r.json, sha256: {sha256}}}\n")))
+    return load_policy(folder / "responses.yaml", TARGETS, THREE, chain)
+
+
+def test_automatic_on_a_real_chain_is_earned(tmp_path: Path) -> None:
+    with pytest.raises(BadPolicy, match=r"nothing shows what one would have done on chain 1"):
+        parse_policy(text(entry()), TARGETS, THREE, chain=1)
+    assert parse_policy(text(entry(mode="shadow")), TARGETS, THREE, chain=1).responses
+    assert parse_policy(text(entry()), TARGETS, THREE, chain=31337).responses, "on the embedded chain nothing has to be earned"
+    right = {"block": 5, "verdict": "true"}
+    assert armed(tmp_path, report(tmp_path, policy(), pauses=[right])).responses[0].earned is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seconds": 29 * 86_400}, "covers 29 days"),
+        ({"judged_seconds": 20 * 86_400}, "64 % of the report's time was judged"),
+        ({"chain": 5}, "of chain 5"),
+        ({"version": 2}, "version 2"),
+        ({"response": "other"}, "of other conditions"),
+        ({"conditions": "0x00"}, "of other conditions"),
+        ({"pauses": [{"block": 5, "verdict": "false"}]}, "1 of its pauses were false, first that of block 5"),
+        ({"pauses": [{"block": 5, "verdict": "open"}]}, "nobody said of 1 of its pauses"),
+        ({"pauses": [{"block": 5, "verdict": "yes"}]}, "were false"),
+        ({"pauses": None}, "not one of"),
+    ],
+)
+def test_a_report_that_does_not_cover_it_arms_nothing(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadPolicy, match=said):
+        armed(tmp_path, report(tmp_path, policy(), **changes))
+
+
+def test_a_report_of_another_second_condition_or_other_bytes_arms_nothing(tmp_path: Path) -> None:
+    good = report(tmp_path, policy())
+    with pytest.raises(BadPolicy, match="of other conditions"):
+        armed(tmp_path, good, more="    hold: 5 blocks\n")
+    (tmp_path / "r.json").write_text((tmp_path / "r.json").read_text() + " ")
+    with pytest.raises(BadPolicy, match="not the one that was reviewed"):
+        armed(tmp_path, good)
+    (tmp_path / "r.json").unlink()
+    with pytest.raises(BadPolicy, match="cannot be read"):
+        armed(tmp_path, good)
 
 
 # ---------------------------------------------------------------- the file
 
 
-def test_the_shipped_file_is_good() -> None:
-    shipped = load_policy(Path(__file__).parents[2] / "rules" / "policy" / "responses.yaml", {"vault": "pauseFor"}, THREE)
-    assert {r.mode for r in shipped.responses} == {"automatic"} and len(shipped.responses) == 2
-    for alert in ("LidoShareRateDrift", "LidoUpgradeUnapproved"):
-        found = decide(shipped, [transition(labels=labels(alertname=alert, severity="critical"))], ALL, AT)
-        assert one(found).kind == "pause"
+def test_the_first_response_for_a_target_decides_and_others_keep_theirs() -> None:
+    both = policy(entry("first", mode="shadow"), entry("second"), entry("third", target="pool", mode="propose"))
+    assert [r.name for r in both.first_per_target((("alertname", "Drift"),))] == ["first", "third"]
+    assert both.first_per_target((("alertname", "Other"),)) == ()
+
+
+def test_the_shipped_files_load() -> None:
+    for name, mode in (("responses.yaml", "automatic"), ("responses.shadow.yaml", "shadow")):
+        shipped = load_policy(ROOT / "rules/policy" / name, {"vault": "pauseFor"}, THREE, 31337)
+        assert {r.mode for r in shipped.responses} == {mode} and len(shipped.responses) == 2
 
 
 def test_an_empty_list_is_a_policy() -> None:
-    assert parse_policy("responses: []", TARGETS, THREE) == Policy(())
+    assert parse_policy("responses: []", TARGETS, THREE).responses == ()
 
 
 @pytest.mark.parametrize(
@@ -207,9 +226,15 @@ def test_an_empty_list_is_a_policy() -> None:
         (text(entry().replace('alertname="Drift"', 'alertname=~"("')), r"f\.yaml:3:16: .*bad regular expression"),
         (text(entry().replace('alertname="Drift"', 'severity="critical"')), r"f\.yaml:3:15: .*do not name an alert"),
         (text(entry(), entry()), r'f\.yaml:\d+:5: .*two responses are named "one"'),
-        (text(entry(more="    agreement: 1\n")), r"f\.yaml:8:16: .*agreement is 1; expected 2 to 3"),
-        (text(entry(more="    agreement: 4\n")), r"f\.yaml:8:16: .*agreement is 4; expected 2 to 3"),
-        (text(entry(more="    agreement: two\n")), r"f\.yaml:8:16: .*whole number"),
+        (text(entry(more="    agreement: 1\n")), r"f\.yaml:9:16: .*agreement is 1; expected 2 to 3"),
+        (text(entry(more="    agreement: 4\n")), r"f\.yaml:9:16: .*agreement is 4; expected 2 to 3"),
+        (text(entry(more="    agreement: two\n")), r"f\.yaml:9:16: .*whole number"),
+        (text(entry().replace("    second: up\n", "")), r"f\.yaml:5:11: .*automatic and there is no second condition.*mode propose"),
+        (text(entry(mode="shadow").replace("    second: up\n", "")), r"shadow and there is no second condition"),
+        (text(entry().replace("second: up", "second: up >")), r"f\.yaml:8:\d+: "),
+        (text(entry(more="    hold: soon\n")), r'f\.yaml:9:11: .*hold is "soon"; expected a number of blocks'),
+        (text(entry(more="    hold: 0 blocks\n")), r'hold is "0 blocks"'),
+        (text(entry(more="    earned: {report: x}\n")), r"earned lacks a key; expected the keys report and sha256"),
         ("responses: [1]", r"f\.yaml:1:13: .*expected a mapping"),
         ("responses: {", r"f\.yaml:\d+:\d+: error"),
     ],

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from monitor.alerts.matchers import parse_matcher
 from monitor.guardian import ledger
+from monitor.guardian.deciding import Seen
+from monitor.guardian.decision import Decision, decision_id
 from monitor.guardian.ledger import Signed
-from monitor.guardian.policy import Policy, Response
-from monitor.guardian.responses import Responses
-from monitor.model import BlockStamp, EpisodeId, Hash, Slot
+from monitor.guardian.policy import Agreement, Policy, Response
+from monitor.guardian.responses import Responses, kept
+from monitor.model import BlockStamp, EpisodeId, Hash, RuleId, Slot
 from monitor.store import Store
+from monitor.store.tables.decisions import DecisionRow, PolicyRow
 from monitor.store.tables.guardian import PauseRow
-from tests.guardian.test_policy import AT, THREE, transition
+from tests.collectors.lido_state import stamp
+from tests.guardian.judged import THREE, World, calm, ground
 
+AT = BlockStamp(100, Hash("0xaa"), Hash("0x99"), 1_700_000_000, Slot(5))
 BLOCK = BlockStamp(101, Hash("0xbb"), Hash("0xaa"), 1_700_000_012, Slot(6))
+RESPONSE = Response("r", (parse_matcher('alertname="Drift"'),), "vault", "automatic", "risk", "because")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -29,14 +37,16 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def responses(mode: str = "automatic", sentinel: bool = True) -> Responses:
-    response = Response("r", (parse_matcher('alertname="Drift"'),), "vault", mode, "risk", "because")  # type: ignore[arg-type]
-    return Responses(Policy((response,)), THREE, sentinel)
+def decision(kind: str = "pause", at: BlockStamp = AT, episode: str = "e1", **changes: Any) -> Decision:
+    document = b"{}\n" if kind == "pause" else b""
+    id = decision_id(EpisodeId(episode), "vault")
+    found = Decision(id, kind, RESPONSE, EpisodeId(episode), RuleId("g/Drift"), (), Hash("0xee"), at, ("a", "b"), "", document)  # type: ignore[arg-type]
+    return replace(found, **changes)
 
 
-def admit(store: Store, found: Responses, at: BlockStamp = AT, agreed: tuple[str, ...] = ("a", "b"), when: float = 5.0) -> list[str]:
+def admit(store: Store, *decisions: Decision, when: float = 5.0, branch: tuple[str, ...] = ("0xaa",)) -> list[str]:
     with store.begin() as unit:
-        return [d.id for d in found.admit(unit, [transition(at=at)], agreed, at, when)]
+        return [d.id for d in Responses().admit(unit, decisions, AT, when, [Hash(h) for h in branch])]
 
 
 def rows(store: Store) -> list[PauseRow]:
@@ -44,8 +54,13 @@ def rows(store: Store) -> list[PauseRow]:
         return ledger.latest(unit)
 
 
-def test_a_pause_is_owed_with_its_block(either: Store) -> None:
-    (id,) = admit(either, responses())
+def documents(store: Store) -> list[str]:
+    with store.read() as unit:
+        return [row.document for row in unit.conn.execute(select(DecisionRow.__table__))]  # type: ignore[attr-defined]
+
+
+def test_a_pause_is_owed_with_its_block_and_its_document(either: Store) -> None:
+    (id,) = admit(either, decision())
     (row,) = rows(either)
     assert (row.id, row.state, row.target, row.observed_hash, row.agreed, row.decided_at) == (
         id,
@@ -55,67 +70,127 @@ def test_a_pause_is_owed_with_its_block(either: Store) -> None:
         '["a","b"]',
         5.0,
     )
+    assert row.evidence == "0x" + decision().digest.hex() and documents(either) == ["{}\n"]
 
 
 def test_a_rolled_back_block_owes_nothing(either: Store) -> None:
     with pytest.raises(RuntimeError), either.begin() as unit:
-        responses().admit(unit, [transition()], ("a", "b"), AT, 5.0)
+        Responses().admit(unit, [decision()], AT, 5.0)
         raise RuntimeError
-    assert rows(either) == []
+    assert rows(either) == [] and documents(either) == []
 
 
-@pytest.mark.parametrize(("mode", "state"), [("shadow", "shadow"), ("propose", "proposed")])
-def test_shadow_and_proposals_are_recorded_and_never_open(either: Store, mode: str, state: str) -> None:
-    admit(either, responses(mode))
+@pytest.mark.parametrize(("kind", "state"), [("shadow", "shadow"), ("propose", "proposed"), ("refused", "refused")])
+def test_what_is_no_pause_is_recorded_and_never_open(either: Store, kind: str, state: str) -> None:
+    admit(either, decision(kind))
     assert [r.state for r in rows(either)] == [state]
     with either.read() as unit:
         assert ledger.open_pauses(unit) == []
 
 
-def test_without_a_key_a_pause_is_refused_with_the_remedy(either: Store) -> None:
-    admit(either, responses(sentinel=False))
-    (row,) = rows(either)
-    assert row.state == "refused" and "guardian.key" in (row.note or "")
-
-
 def test_the_same_block_twice_owes_once(either: Store) -> None:
-    assert admit(either, responses()) == admit(either, responses())
+    assert admit(either, decision()) and not admit(either, decision())
     assert len(rows(either)) == 1
 
 
-def test_another_branch_takes_over_until_something_is_signed(either: Store) -> None:
-    (id,) = admit(either, responses())
+def test_what_is_owed_stays_until_its_block_is_orphaned_or_something_is_signed(either: Store) -> None:
+    (id,) = admit(either, decision())
+    assert not admit(either, decision(at=BLOCK), branch=("0xaa", "0xbb")), "the alert still fires: nothing new"
     with either.begin() as unit:
         ledger.move(unit, id, "simulated", simulated_at=5.5)
-    admit(either, responses(), BLOCK, when=6.0)
+    assert admit(either, decision(at=BLOCK), when=6.0, branch=("0xbb",))
     assert ledger.latencies(rows(either)[0]) == {}, "what was simulated on the other branch counts no more"
     (row,) = rows(either)
     assert (row.observed_hash, row.decided_at, row.state) == (BLOCK.hash, 6.0, "owed")
     with either.begin() as unit:
         ledger.sign(unit, id, Signed(Hash("0x01"), "0xS", 7, 1, 10, 1, "0xraw"), 7.0, first=True)
-    admit(either, responses(), replace(BLOCK, hash=Hash("0xcc")))
+    assert not admit(either, decision(at=replace(BLOCK, hash=Hash("0xcc"))), branch=("0xcc",))
     (row,) = rows(either)
     assert (row.observed_hash, row.state) == (BLOCK.hash, "signed")
 
 
-def test_a_refusal_for_want_of_agreement_can_become_a_pause_later(either: Store) -> None:
-    admit(either, responses(), agreed=("a",))
-    assert rows(either)[0].state == "refused"
-    admit(either, responses(), BLOCK)
-    assert rows(either)[0].state == "owed"
+@pytest.mark.parametrize("first", ["refused", "propose"])
+def test_what_was_not_enough_can_become_a_pause_later(either: Store, first: str) -> None:
+    admit(either, decision(first))
+    assert admit(either, decision(at=BLOCK)) and rows(either)[0].state == "owed"
+    assert not admit(either, decision("propose", at=BLOCK)), "and is not taken back by a weaker word"
+
+
+def test_a_refusal_becomes_a_proposal_and_not_the_other_way_round(either: Store) -> None:
+    admit(either, decision("refused"))
+    assert admit(either, decision("propose")) and rows(either)[0].state == "proposed"
+    assert not admit(either, decision("refused")) and rows(either)[0].state == "proposed"
 
 
 def test_a_settled_pause_is_not_owed_again(either: Store) -> None:
-    (id,) = admit(either, responses())
-    for state in ("verified", "failed"):
+    (id,) = admit(either, decision())
+    for state, note in (("verified", None), ("sent", None), ("failed", None), ("shadow", None), ("refused", ledger.ALREADY_PAUSED)):
         with either.begin() as unit:
-            ledger.move(unit, id, state)
-        admit(either, responses(), BLOCK)
+            ledger.move(unit, id, state, note=note)
+        assert not admit(either, decision(at=BLOCK), branch=())
         assert rows(either)[0].state == state
 
 
+def test_each_policy_is_kept_from_the_block_on_which_it_was_in_force(either: Store) -> None:
+    for text, at in (("one", AT), ("one", BLOCK), ("two", BLOCK)):
+        with either.begin() as unit:
+            Responses(Policy((), text)).admit(unit, [], at, 5.0)
+    with either.read() as unit:
+        found = unit.conn.execute(select(PolicyRow.__table__).order_by(PolicyRow.seq)).all()  # type: ignore[attr-defined, arg-type]
+    assert [(row.text, row.since_timestamp) for row in found] == [("one", AT.timestamp), ("two", BLOCK.timestamp)]
+
+
+# ---------------------------------------------------------------- with judged blocks
+
+
+def run(store: Store, world: World, seen: Seen, responses: Responses) -> list[str]:
+    """One block as the pipeline does it: what is kept is looked up, decided, and admitted."""
+    wanted = responses.firing(seen.live)
+    with store.read() as unit:
+        before = kept(unit, [c.id for c in wanted])
+    decisions = responses.decide(seen, wanted, before)
+    with store.begin() as unit:
+        branch = {stamp(number, 0).hash for number in range(world.number + 1)}
+        return [d.kind for d in responses.admit(unit, decisions, seen.at, 5.0, branch)]
+
+
+def of(world: World, sentinel: bool = True) -> Responses:
+    return Responses(world.policy, THREE, sentinel, ground())
+
+
+def test_a_second_condition_that_comes_true_later_leads_to_the_pause_then_and_once(store: Store) -> None:
+    world = calm()
+    world.memory = replace(world.memory, known={**world.memory.known, "accounting_wrapped": {"slot": "0", "rate": str(WRONG)}})
+    world.mint()
+    assert run(store, world, world.step(), of(world)) == ["propose"], "the alert fires, the other reading says nothing yet"
+    assert "second condition does not hold" in (rows(store)[0].note or "")
+    assert run(store, world, world.step(), of(world)) == []
+    world.memory = replace(world.memory, known={**world.memory.known, "accounting_wrapped": {"slot": "0", "rate": str(10**18)}})
+    assert run(store, world, world.step(), of(world)) == ["pause"]
+    assert rows(store)[0].observed_number == world.number
+    assert run(store, world, world.step(), of(world)) == [], "once, although both go on to hold"
+
+
+WRONG = 10**18 * 10**6 // (10**6 + 5_000)
+"""The rate to which the mint brings it: remembered as the report's, nothing drifted."""
+
+
+def test_without_a_key_a_pause_is_refused_with_the_remedy(store: Store) -> None:
+    world = calm()
+    world.mint()
+    assert run(store, world, world.step(), of(world, sentinel=False)) == ["refused"]
+    assert "guardian.key" in (rows(store)[0].note or "")
+
+
+def test_agreement_that_comes_later_pauses_then(store: Store) -> None:
+    world = calm()
+    world.mint()
+    assert run(store, world, world.step(agreement=Agreement(THREE, frozenset("a"))), of(world)) == ["refused"]
+    assert run(store, world, world.step(), of(world)) == ["pause"]
+
+
 def test_nonces_follow_our_own_until_they_are_dead(either: Store) -> None:
-    (id,) = admit(either, responses())
+    (id,) = admit(either, decision())
     with either.begin() as unit:
         assert ledger.next_nonce(unit, "0xS", 7) == 7
         ledger.sign(unit, id, Signed(Hash("0x01"), "0xS", 7, 1, 10**30, 1, "0xraw"), 7.0, first=True)
@@ -128,14 +203,13 @@ def test_nonces_follow_our_own_until_they_are_dead(either: Store) -> None:
 
 
 def test_episodes_are_apart(either: Store) -> None:
-    with either.begin() as unit:
-        responses().admit(unit, [transition(), transition(episode=EpisodeId("e2"))], ("a", "b"), AT, 5.0)
+    admit(either, decision(), decision(episode="e2"))
     assert len(rows(either)) == 2
 
 
 def test_outcomes_count_what_became_of_decisions(either: Store) -> None:
     """A refusal because the target was paused already is no failure, and what is on its way is one outcome."""
-    (id,) = admit(either, responses())
+    (id,) = admit(either, decision())
     for state, note, outcome in [
         ("sent", None, "open"),
         ("refused", ledger.ALREADY_PAUSED, "needless"),

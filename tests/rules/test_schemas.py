@@ -21,6 +21,7 @@ from monitor.catalogue import SHIPPED as FAMILIES
 from monitor.catalogue import Catalogue
 from monitor.collectors import baseline
 from monitor.guardian import policy
+from monitor.guardian.policy import cases
 from monitor.model import Zone
 from monitor.protocols.entries import BadEntry
 from monitor.rules import files, from_sources, unit_test_files
@@ -99,7 +100,13 @@ KEYS: dict[str, dict[str, set[str]]] = {
         "$defs.route": set(routes.ROUTE_KEYS),
         "$defs.inhibition": set(routes.INHIBIT_KEYS),
     },
-    "responses": {"": set(policy.FILE_KEYS), "$defs.response": set(policy.KEYS)},
+    "responses": {"": set(policy.FILE_KEYS), "$defs.response": set(policy.KEYS), "$defs.response.properties.earned": {"report", "sha256"}},
+    "responses-tests": {
+        "": set(cases.FILE_KEYS),
+        "$defs.test": set(cases.TEST_KEYS),
+        "$defs.case": set(cases.CASE_KEYS),
+        "$defs.input_series": set(unit_test_files.INPUT_KEYS),
+    },
     "baseline": {
         "": set(baseline.FILE_KEYS),
         "$defs.contract": set(baseline.CONTRACT_KEYS),
@@ -130,7 +137,9 @@ def test_the_closed_sets_are_those_of_the_loaders() -> None:
     assert tuple(annotations["properties"]["stakewarden_no_data"]["enum"]) == files.NO_DATA
     assert tuple(annotations["required"]) == REQUIRED_ANNOTATIONS
     assert tuple(SCHEMAS["responses"]["$defs"]["response"]["properties"]["mode"]["enum"]) == get_args(policy.Mode)
-    assert set(SCHEMAS["responses"]["$defs"]["response"]["required"]) == set(policy.KEYS) - {"agreement"}
+    case = SCHEMAS["responses-tests"]["$defs"]["case"]["properties"]
+    assert tuple(case["outcome"]["enum"]) == cases.OUTCOMES and tuple(case["heads"]["enum"]) == tuple(cases.HEADS)
+    assert set(SCHEMAS["responses"]["$defs"]["response"]["required"]) == set(policy.REQUIRED)
 
 
 # ---------------------------------------------------------------- the loaders' verdict, and the schema's
@@ -149,10 +158,19 @@ def take_unit_tests(text: str, folder: Path) -> None:
     unit_test_files.read_test_file(path)
 
 
+def take_cases(text: str, folder: Path) -> None:
+    (folder / "r.yaml").write_text("groups: []")
+    (folder / "responses.yaml").write_text(yaml.safe_dump(WHOLE["responses"]))
+    path = folder / "responses.test.yaml"
+    path.write_text(text)
+    cases.read_cases(path)
+
+
 LOADERS: dict[str, Callable[[str, Path], object]] = {
     "rules": take_rules,
     "routes": lambda text, _: routes.parse_routes(text, ["slack", "pager", "x", "5", "0"]),
     "responses": lambda text, _: policy.parse_policy(text, {"vault": "pauseFor"}, {"a": "one", "b": "two", "c": "three"}),
+    "responses-tests": take_cases,
     "baseline": lambda text, _: baseline.parse(text),
     "rule-tests": take_unit_tests,
 }
@@ -200,8 +218,26 @@ WHOLE: dict[str, Any] = {
                 "owner": "risk",
                 "reason": "why",
                 "agreement": 2,
+                "second": 'role_holders_unapproved{protocol="lido"} > 0',
+                "hold": "2 blocks",
+                "earned": {"report": "r.json", "sha256": "00"},
             }
         ]
+    },
+    "responses-tests": {
+        "responses": "responses.yaml",
+        "rule_files": ["r.yaml"],
+        "endpoints": {"a": "one", "b": "two"},
+        "tests": [
+            {
+                "name": "t",
+                "interval": "12s",
+                "input_series": [{"series": 'role_holders_unapproved{protocol="lido"}', "values": "0 1x3 _ stale"}],
+                "cases": [
+                    {"at": "24s", "response": "n", "agreed": ["a"], "finality": 2, "heads": "agree", "outcome": "pause", "reason": "r"}
+                ],
+            }
+        ],
     },
     "baseline": {
         "version": 1,

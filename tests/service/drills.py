@@ -71,6 +71,9 @@ def check_ends(rig: Rig, drills: int) -> None:
     )
     assert [a["text"].splitlines()[0][:10] for a in annotations if "reload" in a["tags"]] == ["Began with"]
     assert rig.ground.rejected_annotations() == []
+    network = rig.ground.network("join")
+    assert (network["jam"], network["held"], network["withholding"], network["split"]) == (None, {}, [], [])
+    assert set(network["pools"].values()) == {0}, "every transaction that an endpoint took was mined or replaced"
     assert len(ask_every_panel(rig.devnet.web)) > 50
     rig.stop_service()
     with Store.open(rig.url) as store:

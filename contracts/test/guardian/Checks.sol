@@ -7,7 +7,19 @@ interface Vm {
     function warp(uint256 timestamp) external;
     function expectRevert(bytes calldata data) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
+    function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
     function assume(bool condition) external pure;
+    function roll(uint256 number) external;
+    function chainId(uint256 id) external;
+    function setBlockhash(uint256 number, bytes32 hash) external;
+    function etch(address account, bytes calldata code) external;
+    function addr(uint256 key) external pure returns (address);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function expectPartialRevert(bytes4 selector) external;
+    function cool(address account) external;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 
 /// @dev What a test needs besides cheat codes. Asserts revert, so a failed one ends its test.

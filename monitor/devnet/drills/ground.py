@@ -92,6 +92,12 @@ class Ground:
         """Turn a fault of one endpoint's proxy on or off."""
         self._http.post(self.devnet.controls[endpoint], json={"mode": mode, "value": value}).raise_for_status()
 
+    def network(self, do: str, **how: Any) -> dict[str, Any]:
+        """What befalls the network behind the endpoints (``gateway.control``): ``jam``, ``orphan``, ``withhold``, ``split``, ...; how it is then."""
+        answer = self._http.post(self.devnet.gateway, json={"do": do, **how})
+        answer.raise_for_status()
+        return dict(answer.json())
+
     # ------------------------------------------------------------ time
 
     def pass_time(self, seconds: int) -> None:

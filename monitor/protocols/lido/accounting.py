@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from monitor.model import Address, Failed, Log, Read, Snapshot, Unanswered
 from monitor.protocols.abi import BadAnswer, Contract, Events, EventType, Function
-from monitor.protocols.signals import AccountingReading, Claim, Rebase
+from monitor.protocols.signals import AccountingReading, Claim, Rebase, WrappedReading
 
 POOLED = Function.parse("function getTotalPooledEther() view returns (uint256)")
 SHARES = Function.parse("function getTotalShares() view returns (uint256)")
@@ -104,6 +104,17 @@ class LidoAccounting:
             raise Unanswered("reference slot", Failed("the deployment has no accounting_oracle"))
         validators, _, _, _ = self.token.ask(snapshot, BALANCES)
         return Claim(self.oracle.ask(snapshot, REPORTED_SLOT), validators)
+
+    # ------------------------------------------------------------ the same rate, from contracts of their own
+
+    def wrapped_reads(self) -> Sequence[Read]:
+        return [self.wrapped.read(TOKEN_RATE), self.oracle.read(REPORTED_SLOT)] if self.wrapped and self.oracle else []
+
+    def wrapped_rate(self, snapshot: Snapshot) -> WrappedReading:
+        """Raises Unanswered. Asks neither the token nor its logs."""
+        if self.wrapped is None or self.oracle is None:
+            raise Unanswered("wrapped rate", Failed("the deployment has no wsteth or no accounting_oracle"))
+        return WrappedReading(self.oracle.ask(snapshot, REPORTED_SLOT), self.wrapped.ask(snapshot, TOKEN_RATE))
 
 
 def _rebase(values: Mapping[str, int], log: Log, internal: tuple[int, int] | None) -> Rebase:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from monitor.store.tables import alerts, guardian, journal, keys, lease
+from monitor.store.tables import alerts, decisions, guardian, journal, keys, lease
 
 METADATA = SQLModel.metadata
 
-__all__ = ["METADATA", "alerts", "guardian", "journal", "keys", "lease"]
+__all__ = ["METADATA", "alerts", "decisions", "guardian", "journal", "keys", "lease"]

@@ -1,4 +1,4 @@
-"""What the guardian keeps: every decision that a response came to, and every transaction that was signed for one.
+"""What the guardian keeps: every decision that a response came to, the orders that were signed for it, and the transactions.
 
 Times named ``*_at`` are wall time (Unix seconds); ``*_timestamp`` is block time. Wei are decimal text. A transaction is
 committed here, whole, before it is sent for the first time: after a crash the same bytes are sent again.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Double, Index, Text
 from sqlmodel import Field, SQLModel
+
+from monitor.store.columns import PackedText
 
 
 class PauseRow(SQLModel, table=True):
@@ -50,12 +52,59 @@ class PauseRow(SQLModel, table=True):
     verified_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     resumes_timestamp: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    standing: bool | None = None
+    """Whether the decision held at the newest judged block: without that nothing is signed and nothing is sent for the first time."""
+    order: str | None = None
+    """Digest of the order that is carried out, 0x hex."""
+    gathered_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    reported_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    settled_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    paged_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    """When people were told to pause by hand because this one is stuck."""
+    execution: str | None = Field(default=None, sa_column=Column(PackedText, nullable=True))
+    """What was done, as JSON: added when the pause is reported."""
+
+
+class OrderRow(SQLModel, table=True):
+    """A judged block at which a decision held, with the order that we signed for it: one for each block, since only equal orders count together.
+
+    ``decision`` is the digest of ``document``, which is canonical JSON. ``digest``, ``epoch`` and ``signature`` come when it is signed.
+    """
+
+    __tablename__ = "guardian_order"
+    __table_args__ = (Index("ix_guardian_order_digest", "digest"), Index("ix_guardian_order_judged", "judged_at"))
+
+    pause: str = Field(primary_key=True)
+    observed_hash: str = Field(primary_key=True)
+    observed_number: int = Field(sa_type=BigInteger)
+    observed_timestamp: int = Field(sa_type=BigInteger)
+    decision: str
+    document: str = Field(sa_type=PackedText)
+    judged_at: float = Field(sa_type=Double)
+    target: str | None = None
+    epoch: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    digest: str | None = None
+    signature: str | None = None
+    signed_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+
+
+class SignatureRow(SQLModel, table=True):
+    """Another sentinel's signature of an order that we signed too, recovered to who signed. ``peer``: who gave it to us."""
+
+    __tablename__ = "guardian_signature"
+
+    digest: str = Field(primary_key=True)
+    signer: str = Field(primary_key=True)
+    signature: str
+    peer: str
+    seen_at: float = Field(sa_type=Double)
 
 
 class PauseTransactionRow(SQLModel, table=True):
-    """One signed transaction. Those of one pause that may still be mined all have the same nonce.
+    """One signed transaction. Those of one pause and sender that may still be mined all have the same nonce.
 
-    ``dead``: its nonce was used by another transaction, so it can never be mined.
+    ``dead``: its nonce was used by another transaction, so it can never be mined. ``order``: the digest of what it carries out.
+    ``head``: the newest block when it was signed, ``private``: whether it went to private endpoints alone so far.
     """
 
     __tablename__ = "guardian_transaction"
@@ -76,3 +125,6 @@ class PauseTransactionRow(SQLModel, table=True):
     sent_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     sends: int = 0
     dead: bool = False
+    order: str | None = None
+    head: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    private: bool | None = None

@@ -1,0 +1,151 @@
+"""What the commands for a bad night need: endpoints, by URL or by settings, and a key. Nothing of the service is loaded before it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from monitor.chain.settings import EndpointSettings
+from monitor.cli.failure import Failure
+from monitor.guardian.contract import PauseImpossible
+from monitor.guardian.keys import KeyProblem, Signer, load_signer
+from monitor.guardian.levers.declared import BadDeclaration, Declarations, of
+from monitor.guardian.node import Nodes, NoMajority, number
+from monitor.guardian.person import Fees
+from monitor.guardian.safe.document import BadFile
+from monitor.guardian.settings import GuardianSettings, KeySettings
+from monitor.model.secrecy import hold_settings
+
+T = TypeVar("T")
+
+RpcOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rpc", envvar="STAKEWARDEN_RPC_URL", help="URL of an endpoint, instead of settings. Give three: a majority of them must agree."
+    ),
+]
+LeversOption = Annotated[Path | None, typer.Option("--levers", help="File of levers; mainnet's is shipped.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+KeyFileOption = Annotated[Path | None, typer.Option(help="File with the private key.")]
+KeystoreOption = Annotated[Path | None, typer.Option(help="Encrypted keystore; its password from --password-file.")]
+PasswordOption = Annotated[Path | None, typer.Option(help="File with the keystore's password.")]
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """Where the chain is read. ``guardian``: the guardian's settings, if any were given."""
+
+    endpoints: tuple[EndpointSettings, ...]
+    guardian: GuardianSettings | None
+    chain_id: int | None
+    levers: Path | None
+
+    def declarations(self, chain_id: int) -> Declarations:
+        """Raises Failure."""
+        if self.chain_id not in (None, chain_id):
+            raise Failure(f"the endpoints are of chain {chain_id}, the settings are of chain {self.chain_id}", code=1)
+        named = self.levers or (self.guardian.levers_file if self.guardian else None)
+        return declarations(chain_id, named)
+
+    @property
+    def fees(self) -> Fees:
+        return Fees.of(self.guardian) if self.guardian else Fees()
+
+    @property
+    def seconds(self) -> float:
+        return self.guardian.request_seconds if self.guardian else 4.0
+
+    def run(self, work: Callable[[Nodes, int], Awaitable[T]]) -> T:
+        """Do something with the endpoints and their chain id. What cannot be done is told as a Failure with the reason."""
+        try:
+            return asyncio.run(self._run(work))
+        except (NoMajority, PauseImpossible, BadFile) as wrong:
+            raise Failure(str(wrong), code=1) from None
+
+    async def _run(self, work: Callable[[Nodes, int], Awaitable[T]]) -> T:
+        nodes = Nodes(self.endpoints, self.seconds)
+        try:
+            return await work(nodes, await nodes.agreed("chain id", number, "eth_chainId"))
+        finally:
+            await nodes.close()
+
+
+def laptop(rpc: list[str] | None, settings: Path | None, levers: Path | None) -> Laptop:
+    """Endpoints from URLs, else from a settings file. Raises Failure."""
+    if rpc and settings is None:
+        return Laptop(tuple(_endpoint(i, url) for i, url in enumerate(rpc, 1)), None, None, levers)
+    from monitor.cli.run import read  # the whole service is behind it: seconds that --rpc saves
+    from monitor.cli.where import settings_file
+
+    config = read(settings_file(settings))
+    endpoints = tuple(_endpoint(i, url) for i, url in enumerate(rpc, 1)) if rpc else config.network.execution
+    return Laptop(endpoints, config.guardian, config.network.chain_id, levers)
+
+
+def declarations(chain_id: int, path: Path | None) -> Declarations:
+    """The levers that are declared for a chain. Raises Failure."""
+    try:
+        return of(chain_id, path)
+    except BadDeclaration as wrong:
+        raise Failure(str(wrong)) from None
+
+
+def signer(env: str, key_file: Path | None, keystore: Path | None, password_file: Path | None) -> Signer:
+    """The key of the options: a keystore, a file, or the environment variable. Raises Failure."""
+    if keystore is not None:
+        return signer_of(key_settings(keystore_file=keystore, password_file=password_file))
+    return signer_of(key_settings(key_file=key_file) if key_file else key_settings(env=env))
+
+
+def key_settings(**given: object) -> KeySettings:
+    """Raises Failure."""
+    try:
+        return KeySettings.model_validate(given)
+    except ValidationError as wrong:
+        raise Failure(_problems(wrong)) from None
+
+
+def signer_of(key: KeySettings) -> Signer:
+    """Raises Failure."""
+    try:
+        return load_signer(key)
+    except KeyProblem as wrong:
+        raise Failure(str(wrong)) from None
+
+
+def _endpoint(index: int, url: str) -> EndpointSettings:
+    try:
+        found = EndpointSettings.model_validate({"name": f"rpc-{index}", "url": url})
+    except ValidationError as wrong:
+        raise Failure(f"--rpc: {_problems(wrong)}") from None
+    hold_settings(found)
+    return found
+
+
+def _problems(wrong: ValidationError) -> str:
+    return "; ".join(e["msg"].removeprefix("Value error, ") for e in wrong.errors())
+
+
+def plain(value: Any) -> Any:
+    """A dataclass as JSON can hold it: bytes as hex, unknown with its reason."""
+    from dataclasses import fields, is_dataclass
+
+    from monitor.guardian.levers.reader import Unknown
+
+    if isinstance(value, Unknown):
+        return {"unknown": value.why}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, (tuple, list)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    return value

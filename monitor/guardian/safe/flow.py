@@ -1,0 +1,149 @@
+"""The way of a Safe's transaction: prepared, reviewed as often as one likes, sent, read back. Only endpoints are needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.guardian.contract import PauseImpossible
+from monitor.guardian.keys import Signer
+from monitor.guardian.levers import flags
+from monitor.guardian.node import Nodes, Refused, number
+from monitor.guardian.person import Fees, Mined, Person
+from monitor.guardian.readiness import Check
+from monitor.guardian.safe.decode import Examined, Finding, examine
+from monitor.guardian.safe.document import Document, Prepared, SignatureFile
+from monitor.guardian.safe.plan import Plan
+from monitor.guardian.safe.readback import paused_afterwards
+from monitor.guardian.safe.reverts import explain
+from monitor.guardian.safe.review import Gathered, checks, gather
+from monitor.guardian.safe.signatures import packed
+from monitor.guardian.safe.state import SafeState, hash_by_the_safe, read_approvals, read_safe, simulate
+from monitor.guardian.safe.transaction import SafeTransaction
+from monitor.guardian.safe.used import Use, who_used
+from monitor.model import Address, BlockStamp
+
+_GAS_ROOM = 60_000
+_MOST_GAS = 15_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A transaction as it stands at one block. ``examined``: what it is; ``checks``: whether it can be sent; ``used``: what took its nonce."""
+
+    document: Document
+    state: SafeState
+    examined: Examined
+    gathered: Gathered
+    checks: tuple[Check, ...]
+    used: Use | None
+
+    @property
+    def failing(self) -> tuple[Check, ...]:
+        return tuple(c for c in self.checks if not c.ok)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be sent now, and should be."""
+        return not self.failing and not self.examined.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A Safe's transaction that was mined and read back."""
+
+    mined: Mined
+    seen: str
+    signers: tuple[Address, ...]
+
+
+async def prepare(
+    nodes: Nodes, plan: Plan, at: BlockStamp, chain_id: int, *, nonce: int | None, reason: str, lives: int | None
+) -> Document:
+    """The document of a plan, with the Safe's next nonce unless one is given. ``lives``: seconds until it expires."""
+    state = await read_safe(nodes, plan.safe, at)
+    transaction = SafeTransaction(chain_id, plan.safe, state.nonce if nonce is None else nonce, plan.to, plan.data)
+    prepared = Prepared(at.number, at.timestamp, state.owners, state.threshold, state.version)
+    return Document(transaction, prepared, plan.words, reason, None if lives is None else at.timestamp + lives, {})
+
+
+async def review(
+    nodes: Nodes, document: Document, files: Sequence[SignatureFile], names: Mapping[Address, str], at: BlockStamp | None = None
+) -> Review:
+    """Everything about a transaction, read at one block. Raises NoMajority, and PauseImpossible for another chain or no Safe."""
+    t = document.transaction
+    chain_id, stamp = await asyncio.gather(nodes.agreed("chain id", number, "eth_chainId"), nodes.newest() if at is None else _given(at))
+    if chain_id != t.chain_id:
+        raise PauseImpossible(f"the endpoints are of chain {chain_id}, the transaction is for chain {t.chain_id}")
+    state = await read_safe(nodes, t.safe, stamp)
+    approvals, by_safe, reverted, kept = await asyncio.gather(
+        read_approvals(nodes, t, state), hash_by_the_safe(nodes, t, stamp), simulate(nodes, t, stamp), _flags_kept(nodes, t, stamp)
+    )
+    gathered = gather(document, files, approvals, state.owners)
+    found = checks(document, state, gathered, reverted, "" if reverted is None else explain(reverted))
+    used = await who_used(nodes, state, t.nonce) if t.nonce < state.nonce else None
+    return Review(document, state, _examined(t, names, by_safe), gathered, (*found, *kept), used)
+
+
+async def send(nodes: Nodes, signer: Signer, reviewed: Review, fees: Fees, *, dry_run: bool = False) -> Sent | None:
+    """Execute a transaction that is ready. Anyone may send it. None after a dry run.
+
+    Raises PauseImpossible with the reason when it is not ready, or would fail, or did.
+    """
+    if reviewed.examined.refused:
+        raise PauseImpossible("; ".join(f.text for f in reviewed.examined.refused))
+    if reviewed.failing:
+        raise PauseImpossible("; ".join(f"{c.name}: {c.reason}" for c in reviewed.failing))
+    t = reviewed.document.transaction
+    signatures = reviewed.gathered.signatures
+    data = t.execution(packed(signatures, reviewed.state.threshold))
+
+    async def rehearse() -> None:
+        answer = await nodes.call("rehearsal", t.safe, data, sender=signer.address)
+        if isinstance(answer, Refused):
+            raise PauseImpossible(f"the Safe would refuse it: {explain(answer.data or b'')}")
+
+    await rehearse()
+    if dry_run:
+        return None
+    mined = await Person(nodes, signer, t.chain_id, fees).call(t.safe, data, await _gas(nodes, signer.address, t.safe, data), rehearse)
+    seen = await paused_afterwards(nodes, t, mined.block_hash)
+    return Sent(mined, seen, tuple(s.owner for s in signatures))
+
+
+async def _gas(nodes: Nodes, sender: Address, safe: Address, data: bytes) -> int:
+    """Half as much again as is needed now: with safeTxGas 0 a call that gets too little takes everything back, so too much is only lent."""
+    wanted = {"from": sender, "to": safe, "data": "0x" + data.hex()}
+    needed = await nodes.middle("gas", number, "eth_estimateGas", wanted)
+    return min(needed * 3 // 2 + _GAS_ROOM, _MOST_GAS)
+
+
+async def _flags_kept(nodes: Nodes, t: SafeTransaction, at: BlockStamp) -> tuple[Check, ...]:
+    """For ``pause(uint256)``: that no flag was set since which the argument would clear."""
+    if t.data[:4] != flags.PAUSE.selector or len(t.data) != 36:
+        return ()
+    answer = await nodes.call("flags", t.to, flags.PAUSED.call().data, block={"blockHash": at.hash})
+    if isinstance(answer, Refused) or len(answer) != 32:
+        return (Check("flags_kept", False, f"{t.to} does not tell its flags"),)
+    lost = flags.cleared(int.from_bytes(answer, "big"), int.from_bytes(t.data[4:], "big"))
+    said = f"flags {', '.join(map(str, lost))} are set now and would be cleared, which the contract refuses: prepare it again"
+    return (Check("flags_kept", not lost, said if lost else "every flag that is set stays set"),)
+
+
+def _examined(t: SafeTransaction, names: Mapping[Address, str], by_safe: bytes | None) -> Examined:
+    """What we make of it, and whether the Safe computes the same hash as we do."""
+    found = examine(t, names)
+    if by_safe == t.hash:
+        return found
+    text = (
+        "the Safe does not tell its own hash of this transaction: compare it elsewhere"
+        if by_safe is None
+        else f"the Safe computes another hash (0x{by_safe.hex()}): owners' signatures of ours would not count (a Safe older than 1.3.0?)"
+    )
+    finding = Finding("warn" if by_safe is None else "refuse", "hash_by_the_safe", text)
+    return Examined(found.decoded, (*found.findings, finding))
+
+
+async def _given(at: BlockStamp) -> BlockStamp:
+    return at
