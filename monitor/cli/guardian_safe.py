@@ -24,6 +24,7 @@ from monitor.cli.laptop import (
     signer,
 )  # fmt: skip
 from monitor.cli.safe_words import call_lines, hash_lines, review_lines
+from monitor.cli.where import SettingsOption
 from monitor.guardian.levers.own import own_names
 from monitor.guardian.levers.reader import Reader
 from monitor.guardian.node import Nodes
@@ -38,7 +39,6 @@ from monitor.guardian.safe.source import NodesSource
 from monitor.model import Address, address
 
 app = typer.Typer(no_args_is_help=True, help="Pauses by a Safe's owners: prepare, show, sign, collect, send, roll-call.")
-from monitor.cli.where import SettingsOption
 
 app.add_typer(guardian_rollcall.app, name="roll-call")
 FileArgument = Annotated[Path, typer.Argument(help="The transaction's file.")]
