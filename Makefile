@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 NODE   := contracts/node_modules/.stamp
 LINTER := tests/deploy/node_modules/.stamp
+PROOFS := .venv-proofs
 WORKERS ?= 3
 
-.PHONY: help run devnet test check format bench prove pin migration clean
+.PHONY: help run devnet test check format bench prove prove-contracts pin abi migration clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(VENV)/.runtime $(NODE) ## start Stakewarden; without settings, on the embedded chain
 	@$(BIN)/stakewarden run $(if $(PORT),--port $(PORT))
@@ -39,12 +40,19 @@ prove: $(VENV)/.dev $(NODE) ## all drills on one devnet; then kill -9 the servic
 	$(BIN)/python -m tests.service.kill --kills 50 --store sqlite $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.service.kill --kills 50 --store postgresql $(if $(SEED),--seed $(SEED))
 
+prove-contracts: $(VENV)/.dev $(PROOFS)/.stamp $(NODE) ## the guardian's proofs by halmos, each with twins that must fail; and slither, with an answer to each finding
+	$(BIN)/python -m tests.proofs
+	$(BIN)/python -m tests.proofs.slither
+
 pin: ## renew the pinned requirements (needs uv)
-	cd requirements && for f in runtime dev; do uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	cd requirements && for f in runtime dev proofs; do uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $$f.in -o $$f.txt || exit 1; done
 
+abi: $(VENV)/.runtime $(NODE) ## renew the committed interface and code of the guardian's contracts
+	@$(BIN)/python -m monitor.devnet.committed
+
 clean: ## remove what was built here
-	rm -rf $(VENV) .stakewarden contracts/out contracts/cache contracts/node_modules tests/deploy/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PROOFS) .stakewarden contracts/out contracts/cache contracts/node_modules tests/deploy/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # ---- set-up, with one clear line for what is missing
 
@@ -70,6 +78,12 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "installing what checks and tests need ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(PROOFS)/.stamp: requirements/proofs.txt | needs-python
+	@echo "installing halmos and slither into $(PROOFS) ..."
+	@$(PYTHON) -m venv $(PROOFS)
+	@$(PROOFS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/proofs.txt
 	@touch $@
 
 $(NODE): contracts/package.json contracts/package-lock.json | needs-node

@@ -127,6 +127,7 @@ class Relay:
 
         class Serve(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # headers and body are two packets: the second would wait 40 ms for the first's acknowledgement
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["content-length"]))

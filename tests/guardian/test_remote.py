@@ -40,6 +40,8 @@ class FakeWeb3Signer:
         fake = self
 
         class Serve(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 fake.asked.append((self.path, body))

@@ -185,6 +185,8 @@ class Peer:
         peer = self
 
         class Serve(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_GET(self) -> None:
                 peer.asked += 1
                 try:
