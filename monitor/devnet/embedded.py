@@ -97,8 +97,9 @@ class Embedded:
             await made.stop()
             raise
         controls = {proxy.name: proxy.control_url for proxy in proxies}
-        web = f"http://127.0.0.1:{web_port}"
-        place = Devnet(os.getpid(), world.anvil.port, str(folder), web, inbox.url, controls, made.beacon.control_url, made.grafana.url)
+        place = Devnet(
+            os.getpid(), world.anvil.port, str(folder), _page(web_port), inbox.url, controls, made.beacon.control_url, made.grafana.url
+        )
         place.write()
         return made
 
@@ -162,6 +163,7 @@ class Embedded:
                 "baseline": str(folder / "baseline.yaml"),
                 "routes": str(folder / "routes.yaml"),
                 "responses": str(ROOT / "rules/policy/responses.yaml"),
+                "runbooks": str(ROOT / "docs/runbooks"),
             },
             "store": {"url": store_url or f"sqlite:///{folder / 'stakewarden.sqlite3'}", "lease_seconds": 3},
             "receivers": [
@@ -193,7 +195,7 @@ class Embedded:
                 "bump_after_seconds": 6,
                 "poll_seconds": 0.5,
             },
-            "web": {"port": web_port, "token_file": str(folder / "page.token")},
+            "web": {"port": web_port, "token_file": str(folder / "page.token"), "public_url": _page(web_port)},
             "heartbeat": {"url": f"{self.inbox.url}/heartbeat"},
         }
 
@@ -224,6 +226,10 @@ async def _beacon(world: World, validators: int) -> BeaconSim:
         validators=validators,
         past_epochs=PAST_EPOCHS,
     )
+
+
+def _page(web_port: int) -> str:
+    return f"http://127.0.0.1:{web_port}"
 
 
 def _fresh(folder: Path) -> Path:

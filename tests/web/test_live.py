@@ -133,7 +133,7 @@ async def test_a_page_that_gets_no_answer_says_that_it_is_old() -> None:
     async with opened() as (night, page, server):
         await page.clock.install()
         await page.goto(night.address + "/")
-        assert not await page.locator("#late").is_visible()
+        assert not await page.locator(".pill.late").is_visible()
         for listening in server.servers:
             listening.close()
         for connection in list(server.server_state.connections):
@@ -141,7 +141,7 @@ async def test_a_page_that_gets_no_answer_says_that_it_is_old() -> None:
         for _ in range(5):
             await page.clock.run_for(5_100)
             await asyncio.sleep(0.05)
-        await page.locator("#late").wait_for(state="visible")
+        await page.locator(".pill.late").wait_for(state="visible")
 
 
 async def test_without_a_script_the_page_loads_itself_again() -> None:
