@@ -17,6 +17,7 @@ from monitor.web.exposition import Sample
 from monitor.web.view import StatusView
 from tests.web.test_browser import FLAGS
 from tests.web.test_forms import OPEN, TOKEN, Done
+from tests.web.test_runbooks import SHIPPED
 from tests.web.views import NIGHT, incident
 
 HOLDS = replace(NIGHT.silences[0], until=4_000_000_000.0)
@@ -47,7 +48,7 @@ class _Quiet(uvicorn.Server):
 async def served(night: Night) -> AsyncIterator[uvicorn.Server]:
     listening = socket.create_server(("127.0.0.1", 0))
     night.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    made = app(Face(night.status, night.metrics, lambda: None, night.done, TOKEN), 0.0)
+    made = app(Face(night.status, night.metrics, lambda: None, night.done, TOKEN, runbooks=lambda: SHIPPED), 0.0)
     server = _Quiet(uvicorn.Config(made, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
@@ -115,6 +116,26 @@ async def test_a_responder_signs_in_takes_the_incident_and_silences(width: int, 
         ("silence", matchers, "ann", 7200.0, "works"),
         ("end", "5111", "ann"),
     ]
+
+
+@pytest.mark.parametrize(("width", "script"), [(390, False), (1440, True)])
+async def test_a_runbook_is_one_click_away_and_opens_at_its_section(width: int, script: bool) -> None:
+    async with opened(width, script) as (night, page, _):
+        own = incident("LidoShareRateDrift", None)
+        own["alerts"][0]["annotations"]["runbook_url"] = "docs/runbooks/lido.md#lidoshareratedrift"
+        night.view = replace(SHOWN, incidents=(own,))
+        await page.goto(night.address + "/")
+        await page.get_by_text("docs/runbooks/lido.md#lidoshareratedrift").click()
+        await page.wait_for_url(f"{night.address}/runbooks/lido.md#lidoshareratedrift")
+        heading = await page.locator("h2#lidoshareratedrift").bounding_box()
+        bar = await page.locator("header").bounding_box()
+        assert heading is not None and bar is not None and bar["y"] + bar["height"] <= heading["y"] < 400, (
+            "hidden below the bar, or not scrolled to"
+        )
+        size = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert size[0] <= size[1], f"{size[0] - size[1]} pixels stick out"
+        await page.get_by_role("link", name="ethereum.md").click()
+        await page.locator("h1#runbooks-ethereum-itself").wait_for()
 
 
 async def test_the_script_keeps_the_page_fresh_and_what_was_unfolded_open() -> None:
