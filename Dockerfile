@@ -14,6 +14,7 @@ RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin 
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY rules/ rules/
+COPY docs/runbooks/ docs/runbooks/
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8787

@@ -3,6 +3,7 @@
 from monitor.alerts.book import Book, CommandRefused, Judged, open_incidents
 from monitor.alerts.deliveries import Waiting, waiting
 from monitor.alerts.desk import ActiveSilence, active_silences
+from monitor.alerts.links import Links
 from monitor.alerts.outbox import Health, Outbox, Patience
 from monitor.alerts.retention import forget
 from monitor.alerts.routes import BadRoutes, Routes, load_routes, parse_routes
@@ -14,6 +15,7 @@ __all__ = [
     "CommandRefused",
     "Health",
     "Judged",
+    "Links",
     "Outbox",
     "Patience",
     "Routes",

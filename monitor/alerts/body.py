@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.alerts.desk import ActiveSilence, Episode, OpenIncident
+from monitor.alerts.links import Links
 from monitor.model import Labels
 
 MAX_ALERTS = 40
@@ -26,13 +27,14 @@ CLOSED_WORDS = {
 }
 
 
-def account(incident: OpenIncident, silences: Mapping[str, ActiveSilence], acknowledgement: str | None = None) -> dict[str, Any]:
-    """The body of an incident's message. ``silences`` maps a silenced episode to its silence."""
+def account(incident: OpenIncident, silences: Mapping[str, ActiveSilence], links: Links) -> dict[str, Any]:
+    """The body of an incident's message. ``silences`` maps a silenced episode to its silence; ``links`` lead to the status page."""
     episodes = in_order(m.episode for m in incident.members.values())
     shown = episodes[:MAX_ALERTS]
     first = min(episodes, key=lambda e: (e.since_timestamp, e.episode))
     return {
         "incident": incident.id,
+        "page": links.incident(incident.id),
         "revision": incident.revision,
         "route": incident.route,
         "group": dict(incident.group),
@@ -41,7 +43,7 @@ def account(incident: OpenIncident, silences: Mapping[str, ActiveSilence], ackno
         "state": state(episodes),
         "protocol": _shared(episodes, "protocol"),
         "zone": _shared(episodes, "zone"),
-        "alerts": [_alert(e, silences.get(e.episode)) for e in shown],
+        "alerts": [_alert(e, silences.get(e.episode), links) for e in shown],
         "firing": sum(e.firing for e in episodes),
         "more": len(episodes) - len(shown),
         "latency": {
@@ -148,7 +150,7 @@ def _utc(at: float) -> datetime:
     return datetime.fromtimestamp(max(0.0, min(at, 253402300799.0)), UTC)
 
 
-def _alert(e: Episode, silence: ActiveSilence | None) -> dict[str, Any]:
+def _alert(e: Episode, silence: ActiveSilence | None, links: Links) -> dict[str, Any]:
     notes, own = dict(e.annotations), dict(e.labels)
     return {
         "episode": e.episode,
@@ -158,7 +160,7 @@ def _alert(e: Episode, silence: ActiveSilence | None) -> dict[str, Any]:
         "severity": own.get("severity", ""),
         "summary": summary(e),
         "description": notes.get("description", "").strip()[:MAX_TEXT],
-        "runbook": (notes.get("runbook_url") or notes.get("runbook") or "").strip()[:MAX_TEXT],
+        "runbook": links.runbook((notes.get("runbook_url") or notes.get("runbook") or "").strip()[:MAX_TEXT]),
         "owner": own.get("owner") or notes.get("owner") or notes.get("stakewarden_owner", ""),
         "zone": own.get("zone", ""),
         "labels": {k: v for k, v in e.labels if k not in ("alertname", "severity", "zone", "owner")},

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select, update
 
 from monitor.alerts.desk import SILENCES, Desk, Episode, OpenIncident, Unit
 from monitor.alerts.fallback import fall_back
+from monitor.alerts.links import Links
 from monitor.alerts.matchers import BadMatcher, parse_matcher
 from monitor.alerts.routes import Routes
 from monitor.alerts.way import NAMESPACE, advance, leave, number, owe, unknown_block
@@ -46,16 +47,17 @@ class Judged:
 class Book:
     """Incidents, routes, silences and inhibition. Holds no state of its own but the last values seen, which are wording only."""
 
-    def __init__(self, routes: Routes, drawing: Collection[str] = ()) -> None:
+    def __init__(self, routes: Routes, drawing: Collection[str] = (), links: Links = Links()) -> None:  # noqa: B008 (never changes)
         """``drawing``: receivers that tell nobody (Grafana), so that their receipts keep no fallback from being told."""
         self.routes = routes
+        self._links = links
         self._drawing = drawing
         self._live: Mapping[str, AlertInstance] = {}
 
     def admit(self, unit: Unit, transitions: Sequence[Transition], judged: Judged) -> int:
         """Take in what one judged moment changed. Returns the number of messages newly owed; wake the outbox after the commit."""
         self._live = judged.live
-        desk = Desk(unit.conn, judged.judged_at, judged.at.timestamp)
+        desk = Desk(unit.conn, judged.judged_at, judged.at.timestamp, self._links)
         opened: set[str] = set()
         for transition in transitions:
             if transition.episode in opened and transition.new != "firing":
@@ -75,7 +77,7 @@ class Book:
     def tick(self, unit: Unit, now: float) -> int:
         """Do what wall time makes due: the next channel, waits that are over, silences that ended, reminders. Returns the messages newly owed."""
         fallen = fall_back(unit, self.routes, now, self._drawing)
-        desk = Desk(unit.conn, now)
+        desk = Desk(unit.conn, now, links=self._links)
         advance(desk, self.routes, self._live)
         return fallen + desk.save()
 
@@ -83,7 +85,7 @@ class Book:
 
     def acknowledge(self, unit: Unit, command: Acknowledge) -> int:
         """Note that somebody has taken the incident: no more reminders. Raises CommandRefused when it is not open."""
-        desk = Desk(unit.conn, command.at)
+        desk = Desk(unit.conn, command.at, links=self._links)
         incident = desk.incidents.get(command.incident)
         if incident is None or not incident.announced:
             raise CommandRefused(_not_open(desk, command.incident))

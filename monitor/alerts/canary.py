@@ -87,6 +87,7 @@ def body(incident: str, now: float) -> Mapping[str, Any]:
     """An account like that of an incident, without an alert: every receiver can tell it."""
     return {
         "incident": incident,
+        "page": None,
         "revision": 1,
         "route": "",
         "group": {},

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Double, Table, bindparam, delete, insert, or_, select, update
 
+from monitor.alerts.links import Links
 from monitor.alerts.matchers import Matcher, all_match, parse_matcher
 from monitor.model import Labels, labels
 from monitor.store.tables.alerts import AlertEpisode, DeliveryRow, Incident, IncidentEpisode, SilenceRow
@@ -132,11 +133,12 @@ class ActiveSilence:
 class Desk:
     """All that the steps of an alert's way need: firing episodes, open incidents, silences; and the time of this round.
 
-    ``block_time`` is the newest judged block's timestamp, as far as it is known here.
+    ``block_time`` is the newest judged block's timestamp, as far as it is known here; ``links`` are those of the messages that are owed.
     """
 
-    def __init__(self, conn: Connection, now: float, block_time: int | None = None) -> None:
+    def __init__(self, conn: Connection, now: float, block_time: int | None = None, links: Links = Links()) -> None:  # noqa: B008 (never changes)
         self.conn = conn
+        self.links = links
         self.now = now
         self.silences = active_silences(conn, now)
         self.episodes: dict[str, Episode] = {}

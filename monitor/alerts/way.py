@@ -149,7 +149,7 @@ def owe(desk: Desk, incident: OpenIncident, live: Mapping[str, AlertInstance], l
     essence, first, over = _essence(desk, incident), not incident.announced, _over(incident)
     said = [] if first else [*lines, *_difference(incident, essence)]
     incident.revision += 1
-    body = account(incident, _silenced_members(desk, incident))
+    body = account(incident, _silenced_members(desk, incident), desk.links)
     _owe_one(desk, incident, "open" if first else "close" if over else "update", body)
     if said:
         loud = body["severity"] == "page" and (over or any(not m.announced for m in incident.members.values()) or bool(lines))

@@ -16,11 +16,13 @@ from typing import Annotated, TypeVar
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from monitor.alerts import BadRoutes, Book, CommandRefused, active_silences, load_routes, open_incidents
+from monitor.alerts import Book, CommandRefused, active_silences, open_incidents
 from monitor.cli.failure import Failure
 from monitor.cli.run import location, read
 from monitor.cli.where import SettingsOption, settings_file
 from monitor.model import Acknowledge, Silence
+from monitor.service.build import book_of
+from monitor.service.settings import BadSettings
 from monitor.store import Store, StoreError, Unit
 from monitor.store.errors import said
 
@@ -117,10 +119,10 @@ def with_store(settings: Path | None, work: Callable[[Book, Unit], T], *, write:
     path = settings_file(settings)
     config = read(path)
     try:
-        book = Book(load_routes(config.rules.routes, [r.name for r in config.receivers]))
+        book = book_of(config)
         with Store.open(location(path)) as store, store.begin() if write else store.read() as unit:
             return work(book, unit)
     except DBAPIError as error:
         raise Failure(f"the database of {path}: {said(error)}; `stakewarden db check` says whether its schema fits", code=1) from None
-    except (StoreError, CommandRefused, BadRoutes) as wrong:
+    except (StoreError, CommandRefused, BadSettings) as wrong:
         raise Failure(str(wrong), code=1) from None

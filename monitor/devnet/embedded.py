@@ -103,12 +103,11 @@ class Embedded:
             await made.stop()
             raise
         controls = {proxy.name: proxy.control_url for proxy in made.proxies}
-        web = f"http://127.0.0.1:{web_port}"
         place = Devnet(
             os.getpid(),
             world.anvil.port,
             str(folder),
-            web,
+            _page(web_port),
             inbox.url,
             controls,
             made.beacon.control_url,
@@ -180,6 +179,7 @@ class Embedded:
                 "baseline": str(folder / "baseline.yaml"),
                 "routes": str(folder / "routes.yaml"),
                 "responses": str(ROOT / "rules/policy/responses.yaml"),
+                "runbooks": str(ROOT / "docs/runbooks"),
             },
             "store": {"url": store_url or f"sqlite:///{folder / 'stakewarden.sqlite3'}", "lease_seconds": 3},
             "receivers": [
@@ -211,7 +211,7 @@ class Embedded:
                 "bump_after_seconds": 6,
                 "poll_seconds": 0.5,
             },
-            "web": {"port": web_port, "token_file": str(folder / "page.token")},
+            "web": {"port": web_port, "token_file": str(folder / "page.token"), "public_url": _page(web_port)},
             "heartbeat": {"url": f"{self.inbox.url}/heartbeat"},
         }
 
@@ -242,6 +242,10 @@ async def _beacon(world: World, validators: int) -> BeaconSim:
         validators=validators,
         past_epochs=PAST_EPOCHS,
     )
+
+
+def _page(web_port: int) -> str:
+    return f"http://127.0.0.1:{web_port}"
 
 
 def _fresh(folder: Path) -> Path:

@@ -18,10 +18,11 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import httpx
 import structlog
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from monitor.alerts.body import summary
 from monitor.alerts.desk import Unit
+from monitor.alerts.links import Links
 from monitor.alerts.standing import Standing, standing
 from monitor.model import Delivery, Receipt, Refused, Unavailable, Unsure, labels
 from monitor.model.secret_settings import one_of, secret_lines
@@ -50,14 +51,8 @@ class AlertmanagerSettings(WebSettings):
     name: str = "alertmanager"
     urls: tuple[SecretStr, ...] = ()
     urls_file: Path | None = None
-    page_url: str | None = None
     resend_seconds: float = Field(default=60.0, gt=0, le=600)
     heartbeat: bool = False
-
-    @field_validator("page_url")
-    @classmethod
-    def _page(cls, found: str | None) -> str | None:
-        return None if found is None else web_address(found)
 
     @model_validator(mode="after")
     def _complete(self) -> AlertmanagerSettings:
@@ -106,10 +101,11 @@ class AlertmanagerReceiver:
         look: Look,
         judged_at: Callable[[], float | None] = lambda: None,
         now: Callable[[], float] = time.time,
+        links: Links = Links(),  # noqa: B008 (never changes)
     ) -> None:
         self.name = settings.name
         self.members: dict[str, Member] = {}
-        self._settings, self._look, self._judged_at, self._now = settings, look, judged_at, now
+        self._settings, self._look, self._judged_at, self._now, self._links = settings, look, judged_at, now, links
         self._own = {"source": "stakewarden", "chain": str(chain_id)}
         self._door = Door(settings)
 
@@ -224,25 +220,28 @@ class AlertmanagerReceiver:
         episode = one.episode
         starts = min(float(episode.since_timestamp), now)
         ends = now + self._lifetime if firing else max(starts, min(float(episode.ended_timestamp or now), now))
-        return self._dress(dict(own), notes_of(one), starts, ends)
+        return self._dress(dict(own), notes_of(one, self._links), starts, ends, self._links.incident(one.incident))
 
     def _plain(self, name: str, text: str) -> Alert:
         now = self._now()
-        return self._dress({**self._own, "alertname": name, "severity": "info"}, {"summary": text}, now, now + self._lifetime)
+        return self._dress(
+            {**self._own, "alertname": name, "severity": "info"}, {"summary": text}, now, now + self._lifetime, self._links.page
+        )
 
-    def _dress(self, own: Mapping[str, str], notes: Mapping[str, str], starts: float, ends: float) -> Alert:
+    def _dress(self, own: Mapping[str, str], notes: Mapping[str, str], starts: float, ends: float, page: str | None) -> Alert:
         found: Alert = {"labels": dict(own), "annotations": dict(notes), "startsAt": _time(starts), "endsAt": _time(ends)}
-        return found if self._settings.page_url is None else {**found, "generatorURL": self._settings.page_url}
+        return found if page is None else {**found, "generatorURL": page}
 
     @property
     def _lifetime(self) -> float:
         return LIFETIMES * self._settings.resend_seconds
 
 
-def notes_of(one: Standing) -> dict[str, str]:
+def notes_of(one: Standing, links: Links) -> dict[str, str]:
     """The rule's annotations, and the evidence under names of our own. What changes stands here and never in a label."""
     episode = one.episode
     given = {name: value for name, value in episode.annotations if not name.startswith("stakewarden_")}
+    given |= {name: links.runbook(given[name]) for name in ("runbook_url", "runbook") if name in given}
     ours = {
         "incident": one.incident,
         "rule": episode.rule,

@@ -92,7 +92,8 @@ def _incident_lines(body: Mapping[str, Any]) -> list[str]:
     more = body["more"] + max(0, len(body["alerts"]) - MAX_ALERTS)
     if more:
         lines.append(f"… and {more} more alert{'s' * (more != 1)} of this incident")
-    lines.append(f"incident {body['incident'][:8]}")
+    page = body.get("page")  # not in messages that were owed before there was one
+    lines.append(f"incident {body['incident'][:8]}" + (f" · {page}" if page else ""))
     return lines
 
 

@@ -66,7 +66,7 @@ def _incident(body: Mapping[str, Any]) -> SlackMessage:
     header = cut(f"{sign} {clean(body['title'])}", HEADER_LIMIT)
     blocks: list[Block] = [{"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}]
     status = _status(body)
-    foot = f"{latency_line(body)}\nincident `{body['incident'][:8]}`"
+    foot = f"{latency_line(body)}\n{_own_page(body)}"
     left = TOTAL_LIMIT - len(header) - len(status) - len(foot) - 100
     blocks.append(_section(status))
     sections: list[Block] = []
@@ -94,6 +94,12 @@ def _note(body: Mapping[str, Any]) -> SlackMessage:
         text = f"{_sign(body)} {text}"
     text = text.strip() or "(nothing that can be shown)"
     return SlackMessage(cut(text, TEXT_LIMIT), (_section(text),))
+
+
+def _own_page(body: Mapping[str, Any]) -> str:
+    """The incident's name, and its page on the status page, whose address is from the settings."""
+    page = body.get("page")  # not in messages that were owed before there was one
+    return f"incident `{body['incident'][:8]}`" + (f" · {_link(page)}" if page else "")
 
 
 def _sign(body: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from monitor import rules
-from monitor.alerts import BadRoutes, Book, Routes, load_routes
+from monitor.alerts import BadRoutes, Book, Links, Routes, load_routes
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.chain import Execution
 from monitor.chain.beacon.client import Beacon
@@ -33,6 +33,7 @@ from monitor.receivers.grafana import GrafanaReceiver, GrafanaSettings
 from monitor.receivers.slack import SlackReceiver, SlackSettings
 from monitor.receivers.webhook import WebhookReceiver
 from monitor.rules import RuleFileErrors, RuleSet
+from monitor.rules.runbooks import runbooks
 from monitor.service.facts import Gauge
 from monitor.service.parts import Progress
 from monitor.service.settings import BadSettings, ProtocolSettings, ReceiverSettings, Settings
@@ -70,6 +71,10 @@ class Parts:
     token: str | None = field(default=None, repr=False)
     """What people sign in with on the page."""
 
+    def runbooks(self) -> dict[str, Path]:
+        """The files that the loaded rules name as runbooks."""
+        return runbooks(self.setup.ruleset, self.settings.rules.runbooks)
+
     @property
     def alertmanagers(self) -> tuple[AlertmanagerReceiver, ...]:
         """Receivers that must be told again and again."""
@@ -86,7 +91,7 @@ def build(settings: Settings) -> Parts:
     _check_secrets(settings)
     for line in exposed(settings):
         log.warning("settings.secret_exposed", problem=line)
-    book = Book(_routes(settings), [r.name for r in settings.receivers if r.kind == "grafana"])
+    links = Links(settings.web.public_url)
     responses = Responses(
         _policy(settings, ruleset), {e.name: e.run_by for e in settings.network.execution}, signer is not None, ground(settings, made)
     )
@@ -94,12 +99,18 @@ def build(settings: Settings) -> Parts:
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
     network, store, progress = settings.network, Store.open(settings.store.location()), Progress()
-    receivers = tuple(_receiver(r, network.chain_id, store, progress) for r in settings.receivers)
+    receivers = tuple(_receiver(r, network.chain_id, store, progress, links) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made, responses.keep_seconds()), book, responses, receivers, signer, tuple(uncovered), progress,
+        Setup.of(ruleset, made, responses.keep_seconds()), book_of(settings), responses, receivers, signer, tuple(uncovered), progress,
         token=settings.web.secret(),
     )  # fmt: skip
+
+
+def book_of(settings: Settings) -> Book:
+    """The book of incidents, as the service and people's commands write it. Raises BadSettings."""
+    drawing = [r.name for r in settings.receivers if r.kind == "grafana"]
+    return Book(_routes(settings), drawing, Links(settings.web.public_url))
 
 
 def load_rules(settings: Settings) -> RuleSet:
@@ -116,6 +127,9 @@ def load_rules(settings: Settings) -> RuleSet:
         raise BadSettings([*fatal, *too_far])
     for problem in problems:
         log.warning("rules.warning", problem=str(problem))
+    lost = [str(path) for path in runbooks(found, settings.rules.runbooks).values() if not path.is_file()]
+    if lost:
+        log.warning("rules.runbooks_missing", files=lost, remedy="set rules.runbooks to the folder that has them")
     return found
 
 
@@ -179,13 +193,13 @@ def _check_secrets(settings: Settings) -> None:
             raise BadSettings([f"receivers.{number}: {wrong}"]) from None
 
 
-def _receiver(settings: ReceiverSettings, chain_id: int, store: Store, progress: Progress) -> CheckedReceiver:
+def _receiver(settings: ReceiverSettings, chain_id: int, store: Store, progress: Progress, links: Links) -> CheckedReceiver:
     if isinstance(settings, SlackSettings):
         return SlackReceiver(settings)
     if isinstance(settings, GrafanaSettings):
         return GrafanaReceiver(settings)
     if isinstance(settings, AlertmanagerSettings):
-        return AlertmanagerReceiver(settings, chain_id, store.look, lambda: progress.judged_at)
+        return AlertmanagerReceiver(settings, chain_id, store.look, lambda: progress.judged_at, links=links)
     return WebhookReceiver(settings)
 
 

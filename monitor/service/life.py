@@ -367,7 +367,9 @@ async def _page(service: Service) -> Any:
     except OSError as error:
         raise CannotStart(f"web: cannot listen on {web.host}:{web.port} ({error.strerror}): is it running already? set web.port") from None
     people = People(service.parts.store, service.parts.book, service.shown_again)
-    face = Face(service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service))
+    face = Face(
+        service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service), runbooks=service.parts.runbooks
+    )  # fmt: skip
     server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from monitor.alerts.canary import CanarySettings
@@ -56,6 +56,8 @@ class RulesSettings(_Strict):
     baseline: Path = Path("rules/policy/baseline.yaml")
     routes: Path = Path("rules/policy/routes.yaml")
     responses: Path = Path("rules/policy/responses.yaml")
+    runbooks: Path = Path("docs/runbooks")
+    """The folder of the files that a ``runbook_url`` names by a path: the page shows them."""
     keep_seconds: int = Field(default=24 * 3600, ge=60)
     """The longest window that a rule may ask for; frames are held in memory as long as the loaded rules need."""
     max_memory_mib: int = Field(default=1024, ge=16)
@@ -95,6 +97,13 @@ class WebSettings(_Strict):
     token: SecretStr | None = None
     """What responders sign in with to acknowledge and silence on the page; without one it is for reading only."""
     token_file: Path | None = None
+    public_url: str | None = None
+    """Where people reach the page: what messages link to. Without it they link to nothing of ours."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _address_alone(cls, found: str | None) -> str | None:
+        return None if found is None else _origin(found)
 
     @model_validator(mode="after")
     def _one_token(self) -> WebSettings:
@@ -109,6 +118,17 @@ class WebSettings(_Strict):
         if found is not None and len(found) < MIN_TOKEN:
             raise BadSettings([f"web.token_file {self.token_file}: {TOO_SHORT}"])
         return found
+
+
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
+
+
+def _origin(text: str) -> str:
+    """The address without a slash at its end. Raises ValueError, without showing it, for anything but scheme, host and port."""
+    found = _ORIGIN.fullmatch(text)
+    if found is None or not 0 < int(found[1] or 1) <= 65535:
+        raise ValueError("must be scheme, host and port alone, such as https://stakewarden.example: no path, no name and password")
+    return text.removesuffix("/")
 
 
 def _read(setting: str, value: SecretStr | None, file: Path | None) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from monitor.rules.runbooks import PAGES
 from monitor.web import page as pages
+from monitor.web import runbooks
 from monitor.web.document import bar, document
 from monitor.web.exposition import Sample, exposition, number_text
 from monitor.web.forms import WAIT_AFTER_WRONG, Commands, Forms
@@ -48,6 +51,8 @@ class Face:
     """What somebody must know to sign in; None: nobody can."""
     prom: Feed | None = None
     """What Prometheus' query API under ``/prom`` reads; None: it is not served."""
+    runbooks: Callable[[], Mapping[str, Path]] = dict
+    """The files that may be read below ``/runbooks/``, by their name there."""
 
 
 def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
@@ -68,6 +73,11 @@ def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
     async def series(request: Request) -> Response:
         return HTMLResponse(await asyncio.to_thread(pages.series, await face.status(), forms.viewer(request)), headers=HEADERS)
 
+    async def runbook(request: Request) -> Response:
+        view, name = await face.status(), request.path_params["name"]
+        code, text = await asyncio.to_thread(runbooks.page, view, name, face.runbooks(), forms.viewer(request))
+        return HTMLResponse(text, status_code=code, headers=HEADERS)
+
     async def status(_: Request) -> Response:
         return Response(await asyncio.to_thread(_json, await face.status()), media_type="application/json", headers=HEADERS)
 
@@ -87,6 +97,7 @@ def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
             Route("/", page),
             Route("/incidents/{incident}", incident),
             Route("/series", series),
+            Route(PAGES + "{name:path}", runbook),
             Route("/api/status", status),
             Route("/readyz", ready),
             Route("/healthz", health),

@@ -61,7 +61,7 @@ def bar(view: StatusView, viewer: Viewer) -> str:
     elif viewer.may:
         person = "<a href=/sign-in>Sign in</a>"
     return (
-        f"<a class=brand href=/>Stakewarden</a>{fires}{state}<span id=late class='pill bad'>no answer: this is old</span>"
+        f"<a class=brand href=/>Stakewarden</a>{fires}{state}<span class='pill bad late'>no answer: this is old</span>"
         f"<span class=when>{escape(view.network)} &middot; {when}</span>"
         f"<nav><a href=/>Overview</a><a href=/silences>Silences</a><a href=/series>Series</a>{person}</nav>"
     )

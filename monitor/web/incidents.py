@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from monitor.alerts.body import latency_line
+from monitor.rules.runbooks import page_of
 from monitor.web.document import Viewer, pill, table, token
 from monitor.web.view import AlertView, SilenceView, StatusView
 from monitor.web.words import clock, labels, length, limit, number, prose, said, utc
@@ -244,12 +245,9 @@ def over(incidents: Iterable[Mapping[str, Any]]) -> str:
 
 
 def link(address: str) -> str:
-    """A runbook's place: a link where it is a web address, else its path as text."""
-    return (
-        f"<a href='{escape(address)}'>{escape(address)}</a>"
-        if address.startswith(("https://", "http://"))
-        else f"<code>{escape(address)}</code>"
-    )
+    """A runbook's place: a link where it is a web address, or a path whose file this page shows; else text."""
+    place = address if address.startswith(("https://", "http://")) else page_of(address)
+    return f"<code>{escape(address)}</code>" if place is None else f"<a href='{escape(place)}'>{escape(address)}</a>"
 
 
 def _severity(alert: Mapping[str, Any]) -> int:

@@ -68,7 +68,7 @@ td.n,th.n{text-align:right;padding-right:1.6rem}.hash{display:inline-block;max-w
 details.box{padding:.55rem 1rem}details.box>summary{cursor:pointer;font-weight:600;min-height:28px}details.box>summary small{font-weight:400;margin-left:.5rem}
 .two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 1.2rem}.two>section{min-width:0}
 footer{max-width:1240px;margin:0 auto;padding:1rem;color:var(--dim);font-size:.85rem}
-#late{display:none}body.late #late{display:inline-block}body.late main{opacity:.55}
+.pill.late{display:none}body.late .pill.late{display:inline-block}body.late main{opacity:.55}
 @media (max-width:900px){.two{grid-template-columns:minmax(0,1fr)}}
 @media (max-width:640px){main,.bar,footer{padding-left:.8rem;padding-right:.8rem}.bar{padding-bottom:0}.bar nav{margin-left:0;width:100%;gap:1.1rem}.bar nav a,.bar nav button{display:inline-flex;align-items:center;min-height:42px}
 .grid{grid-template-columns:repeat(2,minmax(0,1fr));gap:.5rem}
@@ -77,6 +77,14 @@ table,tbody,tr{display:block;width:100%}tr.h{display:none}tr{border-bottom:1px s
 td,td.k,td.n{display:inline-block;width:auto;max-width:100%;text-align:left;border:0;padding:.06rem 0;margin-right:.8rem;white-space:normal}td[data-l]:before{content:attr(data-l) " ";color:var(--dim);font-size:.86em}td:empty{display:none}
 td>a{display:inline-block;padding:.6rem 0}details td:first-child,td .hash{display:block;max-width:100%;margin-right:0}details.box{padding-top:0}details.box>summary{min-height:44px;line-height:44px}
 .acts>.button,.acts>form{flex:1 1 auto;justify-content:center}.acts>a:not(.button){width:100%;min-height:42px;display:inline-flex;align-items:center}.acts form{display:flex}.acts form button{flex:1;justify-content:center}}
+.doc{max-width:88ch;font-size:1rem;line-height:1.6}.doc :is(h1,h2,h3,h4,h5,h6){display:block;color:inherit;text-transform:none;line-height:1.3;margin:2.2rem 0 .5rem;scroll-margin-top:5rem}
+.doc h1{font-size:1.5rem;margin-top:1.4rem}.doc h2{font-size:1.18rem;padding-top:1.1rem;border-top:1px solid var(--line)}.doc h3{font-size:1.02rem}.doc p{margin:.65rem 0}
+.doc :target{padding:.5rem 0;background:var(--infobg);border-radius:6px;box-shadow:0 0 0 .4rem var(--infobg);border-top-color:transparent}
+.doc code{background:var(--soft);border-radius:5px;padding:.1rem .3rem;font-size:.86em}.doc pre{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.7rem .9rem;overflow-x:auto}
+.doc pre code{background:none;padding:0}.doc blockquote{margin:.8rem 0;padding:.1rem .9rem;border-left:4px solid var(--line);color:var(--dim)}.doc hr{border:0;border-top:1px solid var(--line)}
+.doc li{margin:.25rem 0}.doc table{display:block;overflow-x:auto}
+@media (max-width:640px){.doc :is(h1,h2,h3,h4,h5,h6){scroll-margin-top:10.5rem}.doc :is(ul,ol){padding-left:1.3rem}
+.doc thead,.doc tbody{display:table-row-group}.doc tr{display:table-row}.doc :is(td,th){display:table-cell;padding:.38rem .9rem .38rem 0;border-bottom:1px solid var(--line)}}
 @media print{header{position:static}}
 """
 

@@ -7,14 +7,15 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from pydantic import ValidationError
 
-from monitor.alerts.outbox import Outbox
-from monitor.model import BlockStamp, Delivery, Refused, Silence, Slot, Unavailable
+from monitor.alerts import Links, Outbox
+from monitor.model import BlockStamp, Delivery, Refused, Silence, Slot, Unavailable, labels
 from monitor.receivers.alertmanager import AlertmanagerReceiver, AlertmanagerSettings
 from tests.alerts.making import Desk, Unit, ends, engine_at, fires
 from tests.alerts.making import block as block_of_2023
@@ -50,7 +51,8 @@ def receiver_of(desk: Desk, *urls: str, **more: Any) -> AlertmanagerReceiver:
     now = more.pop("now", time.time)
     judged_at = more.pop("judged_at", lambda: None)
     own: dict[str, Any] = {"kind": "alertmanager", "name": "slack", "urls": urls, "resend_seconds": 60, "timeout_seconds": 10}
-    return AlertmanagerReceiver(AlertmanagerSettings(**(own | more)), 1, look, judged_at, now)
+    links = Links(more.pop("page", None))
+    return AlertmanagerReceiver(AlertmanagerSettings(**(own | more)), 1, look, judged_at, now, links)
 
 
 async def deliver(desk: Desk, receiver: AlertmanagerReceiver) -> list[str]:
@@ -93,6 +95,20 @@ async def test_an_incident_is_told_by_alertmanager_and_its_end_too(am: Alertmana
     assert set(await deliver(desk, receiver)) == {"sent"}
     await am.until_told(("resolved", "A"), ("resolved", "B"))
     assert receiver.members[am.url.removeprefix("http://")].up is True
+
+
+async def test_an_alert_there_leads_to_its_incident_and_its_runbook_here(am: Alertmanager, desk: Desk) -> None:
+    first = fires("A", block(1))
+    desk.admit(
+        block(1), replace(first, annotations=labels(dict(first.annotations), runbook_url="docs/runbooks/lido.md#a")), now=time.time()
+    )
+    for page, link, runbook in (
+        ("https://stakewarden.example", f"https://stakewarden.example/incidents/{desk.owed()[0]['incident']}", "https://stakewarden.example/runbooks/lido.md#a"),
+        (None, "", "docs/runbooks/lido.md#a"),
+    ):  # fmt: skip
+        assert await receiver_of(desk, am.url, page=page).resend() == 1
+        (found,) = await am.alerts()
+        assert (found.get("generatorURL", ""), found["annotations"]["runbook_url"]) == (link, runbook)
 
 
 async def test_what_fires_is_told_again_before_alertmanager_forgets_it(am: Alertmanager, desk: Desk) -> None:
@@ -286,7 +302,6 @@ async def test_work_outlives_every_failure(desk: Desk) -> None:
         ({"urls_file": "x"}, "urls_file"),
         ({"urls": ("http://u:SECRET@am.example/api/v2/alerts",)}, "base address"),
         ({"urls": ("am.example:9093",)}, "must be a web address"),
-        ({"page_url": "nowhere"}, "must be a web address"),
         ({"resend_seconds": 0}, "greater than 0"),
     ],
 )

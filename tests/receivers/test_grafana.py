@@ -18,12 +18,12 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from monitor.alerts import Outbox, Patience
+from monitor.alerts import Book, Links, Outbox, Patience
 from monitor.devnet.grafana import TOKEN, FakeGrafana
-from monitor.model import Acknowledge, Delivery, Refused, Unavailable, Unsure
+from monitor.model import Acknowledge, Delivery, Refused, Unavailable, Unsure, labels
 from monitor.receivers import grafana_port
 from monitor.receivers.grafana import GrafanaReceiver, GrafanaSettings
-from tests.alerts.making import START, Desk, Unit, block, ends, engine_at, fires
+from tests.alerts.making import START, Desk, Unit, block, ends, engine_at, fires, routes
 
 
 @pytest.fixture
@@ -84,6 +84,19 @@ async def test_an_incident_is_one_annotation_that_becomes_a_region(
     assert after["data"]["delivery"] == owed["close"].id
     assert len(fake.state.annotations) == 1
     assert fake.rejected == []
+
+
+async def test_its_text_says_where_the_runbook_and_the_incident_are(fake: FakeGrafana, grafana: GrafanaReceiver, desk: Desk) -> None:
+    desk.book = Book(routes(), links=Links("https://stakewarden.example"))
+    first = fires("A", block(1))
+    desk.admit(block(1), replace(first, annotations=labels(dict(first.annotations), runbook_url="docs/runbooks/lido.md#a")))
+    (delivery,) = deliveries(desk)
+    await grafana.deliver(delivery)
+    (found,) = fake.incidents()
+    assert found["text"].splitlines()[-2:] == [
+        "runbook https://stakewarden.example/runbooks/lido.md#a",
+        f"incident {delivery.incident[:8]} · https://stakewarden.example/incidents/{delivery.incident}",
+    ]
 
 
 async def test_who_took_it_is_a_point_and_a_reminder_is_none(fake: FakeGrafana, grafana: GrafanaReceiver, desk: Desk) -> None:

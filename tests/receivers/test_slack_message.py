@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.alerts import Book, Links
 from monitor.alerts.body import latency_line
 from monitor.devnet.slack_page import blocks_text
 from monitor.devnet.slack_rules import check_blocks, mrkdwn_fault
 from monitor.model import Acknowledge, AlertInstance, Hash, RuleId, Silence, Transition, labels
 from monitor.receivers.slack_message import cut, escape, render
-from tests.alerts.making import Desk, Unit, block, ends, engine_at, episode_of, fires
+from tests.alerts.making import Desk, Unit, block, ends, engine_at, episode_of, fires, routes
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = "<!channel> & <https://evil.example|Lido> *bold*\n`code` \u202egnp.exe \x00 &amp; " + "long" * 400
@@ -116,8 +118,17 @@ def ahead_of_time(desk: Desk) -> None:
     desk.admit(block(100), oracle_late(100), now=block(100).timestamp - 86_400.0)
 
 
+def linked(desk: Desk) -> None:
+    """The settings say where the page is, and the rule names its runbook by a path."""
+    desk.book = Book(routes(), links=Links("https://stakewarden.example"))
+    first = oracle_late(100)
+    notes = labels(dict(first.annotations), runbook_url="docs/runbooks/lido.md#lidooraclereportlate")
+    desk.admit(block(100), replace(first, annotations=notes))
+
+
 CASES = {
-    f.__name__: f for f in (page_firing, grouped, resolved, expired, retracted, unknown, acknowledged, silenced, huge_labels, ahead_of_time)
+    f.__name__: f
+    for f in (page_firing, grouped, resolved, expired, retracted, unknown, acknowledged, silenced, huge_labels, ahead_of_time, linked)
 }
 
 

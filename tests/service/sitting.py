@@ -22,6 +22,7 @@ from monitor.devnet.drills.scripts import UNBACKED_SHARES
 from tests.service.ends import incident_of
 
 DRILL, ALERT = "unbacked-mint", "LidoShareRateDrift"
+RUNBOOK, SECTION = "docs/runbooks/lido.md", "lidoshareratedrift"
 EXPR = 'accounting_share_rate_drift_ratio{protocol="lido"}'
 WHO, WHY = "ann", "calling the DAO"
 SAMPLE = re.compile(r"^(?:.* => )?(\S+) @\[(\d+)\]$", re.MULTILINE)
@@ -78,7 +79,11 @@ class Sitting:
         shown = str(message["blocks"])
         assert message["text"].endswith("· Firing · page · lido · accounting")
         assert f"{abs(self.value):.3g} without a report" in message["text"]
-        assert all(part in shown for part in (f"Acknowledged by {WHO} at", self.key[:8], "docs/runbooks/lido.md#lidoshareratedrift"))
+        assert all(part in shown for part in (f"Acknowledged by {WHO} at", f"<{self.rig.devnet.web}/incidents/{self.key}>"))
+        (runbook,) = re.findall(r"runbook <([^>]+)>", shown)
+        assert runbook == f"{self.rig.devnet.web}/runbooks/lido.md#{SECTION}" and f'<h2 id="{SECTION}">{ALERT}</h2>' in self._page(
+            "/runbooks/lido.md"
+        )
         assert f"since block *{alert['since_number']}*" in shown and re.search(r"seen .* → judged .* → sent .* → acknowledged ", shown)
         assert [note["text"].endswith(f"Acknowledged by {WHO}: {WHY}.") for note in message["thread"]] == [True]
 
@@ -86,6 +91,10 @@ class Sitting:
         (region,) = self._tagged(f"incident:{self.key}")
         assert {"state:firing", "severity:page", "protocol:lido", "zone:accounting", f"alert:{ALERT}", "devnet"} <= set(region["tags"])
         assert (region["time"], region["timeEnd"]) == (self.since * 1000, self.since * 1000)
+        assert (
+            f"{self.rig.devnet.web}/runbooks/lido.md#{SECTION}" in region["text"]
+            and f"{self.rig.devnet.web}/incidents/{self.key}" in region["text"]
+        )
         assert f"Acknowledged by {WHO}" in region["text"] and f"since block {alert['since_number']}" in region["text"]
         (note,) = self._tagged(f"of:{self.key}")
         assert "acknowledgement" in note["tags"] and note["text"].startswith(f"Acknowledged by {WHO}: {WHY}.")
@@ -95,7 +104,7 @@ class Sitting:
         for shown in (overview, own):
             card = shown.partition(f"id='incident-{self.key}'")[2].partition("</article>")[0]
             assert f"taken by {WHO}" in card and f"<b>{WHO}</b> took it at" in card and WHY in card
-            assert f"block {alert['since_number']:,}" in card and "docs/runbooks/lido.md#lidoshareratedrift" in card
+            assert f"block {alert['since_number']:,}" in card and f"<a href='/runbooks/lido.md#{SECTION}'>{RUNBOOK}#{SECTION}</a>" in card
             assert "<dt>value</dt>" in card and "above 1e-9" in card
             assert re.findall(r"<li>(\w+)<b>", card) == ["block", "seen", "judged", "sent", "acknowledged"]
         assert f"<a href='/incidents/{self.key}'>" in overview

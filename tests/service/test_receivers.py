@@ -27,7 +27,7 @@ groups:
       - alert: AlwaysSo
         expr: stakewarden_head_age_seconds >= 0
         labels: {severity: page, zone: monitor}
-        annotations: {summary: It is so, description: So it is., runbook_url: none, stakewarden_owner: tests, stakewarden_reason: a test}
+        annotations: {summary: It is so, description: So it is., runbook_url: "docs/runbooks/own.md#alwaysso", stakewarden_owner: tests, stakewarden_reason: a test}
 """
 ROUTES = """
 route:
@@ -57,7 +57,7 @@ def settings_for(world: World, folder: Path, pager: FarEnd, am: str) -> Path:
     }  # fmt: skip
     body["protocols"] = [{"name": "lido", "deployment": str(folder / "deployment.yaml")}]
     body["rules"] |= {"dirs": [str(folder / "rules")], "routes": str(folder / "routes.yaml")}
-    body["web"] = {"port": 0}
+    body["web"] = {"port": 0, "public_url": "https://stakewarden.example/"}
     body["canary"] = {"every_seconds": 3600, "patience_seconds": 1}
     body["receivers"] = [
         {"name": "slack", "token": "xoxb-1", "channel": "C123", "base_url": "http://127.0.0.1:1/api/"},
@@ -101,6 +101,8 @@ async def test_every_kind_of_receiver_is_told_by_a_running_service(world: World,
             await until(lambda: bool(gauge.members) and "slack" in gauge.canaries)
         (first,) = posted("open")
         assert first["account"]["title"] == "It is so"
+        assert first["account"]["page"] == f"https://stakewarden.example/incidents/{first['incident']}"
+        assert first["account"]["alerts"][0]["runbook"] == "https://stakewarden.example/runbooks/own.md#alwaysso"
         assert posted("note")[0]["note"]["lines"][0].startswith("Told here since slack took no message")
         assert gauge.members == {("alertmanager", am.url.removeprefix("http://")): True}
         assert [told for told in am.told if told[0] == "resolved"] == []

@@ -61,7 +61,7 @@ def test_a_setting_may_come_from_the_environment_alone(tmp_path: Path, monkeypat
     ("old", "new", "said"),
     [
         ("port: 9000", "prot: 9000", 'settings.yaml:10: web.prot: is not a setting; did you mean "port"?'),
-        ("port: 9000", "zzz: 9000", "settings.yaml:10: web.zzz: is not a setting; known: host, port"),
+        ("port: 9000", "zzz: 9000", "settings.yaml:10: web.zzz: is not a setting; known: host, port, public_url"),
         ("port: 9000", "port: http", "settings.yaml:10: web.port: Input should be a valid integer"),
         ("port: 9000", "port: 70000", "settings.yaml:10: web.port: Input should be less than or equal to 65535"),
         ("  - name: lido", "  - nmae: lido", 'settings.yaml:6: protocols.0.nmae: is not a setting; did you mean "name"?'),
@@ -77,6 +77,33 @@ def test_each_mistake_has_its_line(tmp_path: Path, old: str, new: str, said: str
     assert old in FILE
     found = problems(tmp_path, FILE.replace(old, new))
     assert any(said in p for p in found), found
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("https://stakewarden.example", "https://stakewarden.example"),
+        ("https://stakewarden.example/", "https://stakewarden.example"),
+        ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+        ("http://[::1]:8787", "http://[::1]:8787"),
+        ("https://stake_warden:443/", "https://stake_warden:443"),
+    ],
+)
+def test_the_pages_address_is_scheme_host_and_port(tmp_path: Path, given: str, found: str) -> None:
+    assert read(tmp_path, FILE.replace("port: 9000", f"public_url: '{given}'")).web.public_url == found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "stakewarden.example", "ftp://x.example", "https://", "https://ann:SECRET@x.example", "https://SECRET@x.example", "https://x.example/below", "https://x.example//",
+        "https://x.example?token=SECRET", "https://x.example#a", "https://x.example:0", "https://x.example:70000", "https://x.example:", "https://x y.example",
+        " https://x.example", "https://x.example\\n", "https://x.example|a", "https://<x>", "//x.example", "javascript:alert(1)", "https://x..example", "",
+    ],
+)  # fmt: skip
+def test_any_other_address_of_the_page_is_refused_and_not_shown(tmp_path: Path, given: str) -> None:
+    (problem,) = problems(tmp_path, FILE.replace("port: 9000", f'public_url: "{given}"'))
+    assert problem.startswith("settings.yaml:10: web.public_url: must be scheme, host and port alone") and "SECRET" not in problem
 
 
 SLACK = "{channel: C123, token: xoxb-x}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
 from monitor.web.app import Face, app
 from monitor.web.exposition import Sample, exposition
@@ -29,15 +31,24 @@ SAMPLES = (
 )  # fmt: skip
 
 
-def get(path: str, view: StatusView = NIGHT, dead: str | None = None, method: str = "GET", **more: Any) -> httpx.Response:
+RUNBOOKS = {"lido.md": Path(__file__).parents[2] / "docs/runbooks/lido.md", "gone.md": Path("gone.md")}
+
+
+def made(view: StatusView = NIGHT, dead: str | None = None, files: Mapping[str, Path] = RUNBOOKS) -> Starlette:
     async def status() -> StatusView:
         return view
 
     async def metrics() -> Iterable[Sample]:
         return SAMPLES
 
+    return app(Face(status, metrics, lambda: dead, runbooks=lambda: files))
+
+
+def get(
+    path: str, view: StatusView = NIGHT, dead: str | None = None, method: str = "GET", files: Mapping[str, Path] = RUNBOOKS, **more: Any
+) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app(Face(status, metrics, lambda: dead)))
+        transport = httpx.ASGITransport(made(view, dead, files))
         async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
             return await client.request(method, path, **more)
 
@@ -84,6 +95,7 @@ PAGES = [
     "/silences",
     "/sign-in",
     "/incidents/3f2a91c0-0000-4000-8000-000000000001",
+    "/runbooks/lido.md",
     "/api/status",
     "/readyz",
     "/healthz",
@@ -123,7 +135,19 @@ def test_without_a_token_nothing_can_be_changed() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from([*(p.lstrip("/") for p in PAGES), "acknowledge", "silences/end", "sign-out", "incidents/", ""]),
+    st.sampled_from(
+        [
+            *(p.lstrip("/") for p in PAGES),
+            "acknowledge",
+            "silences/end",
+            "sign-out",
+            "incidents/",
+            "runbooks/",
+            "runbooks/../",
+            "runbooks/gone.md",
+            "",
+        ]
+    ),
     st.text(max_size=20),
     st.dictionaries(st.sampled_from(["matcher", "next", "x"]), st.text(max_size=20), max_size=2),
     st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]),

@@ -17,6 +17,7 @@ from monitor.web.exposition import Sample
 from monitor.web.view import StatusView
 from tests.web.test_browser import FLAGS
 from tests.web.test_forms import OPEN, TOKEN, Done
+from tests.web.test_runbooks import SHIPPED
 from tests.web.views import NIGHT, incident
 
 HOLDS = replace(NIGHT.silences[0], until=4_000_000_000.0)
@@ -47,7 +48,7 @@ class _Quiet(uvicorn.Server):
 async def served(night: Night) -> AsyncIterator[uvicorn.Server]:
     listening = socket.create_server(("127.0.0.1", 0))
     night.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    made = app(Face(night.status, night.metrics, lambda: None, night.done, TOKEN), 0.0)
+    made = app(Face(night.status, night.metrics, lambda: None, night.done, TOKEN, runbooks=lambda: SHIPPED), 0.0)
     server = _Quiet(uvicorn.Config(made, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
@@ -117,6 +118,26 @@ async def test_a_responder_signs_in_takes_the_incident_and_silences(width: int, 
     ]
 
 
+@pytest.mark.parametrize(("width", "script"), [(390, False), (1440, True)])
+async def test_a_runbook_is_one_click_away_and_opens_at_its_section(width: int, script: bool) -> None:
+    async with opened(width, script) as (night, page, _):
+        own = incident("LidoShareRateDrift", None)
+        own["alerts"][0]["annotations"]["runbook_url"] = "docs/runbooks/lido.md#lidoshareratedrift"
+        night.view = replace(SHOWN, incidents=(own,))
+        await page.goto(night.address + "/")
+        await page.get_by_text("docs/runbooks/lido.md#lidoshareratedrift").click()
+        await page.wait_for_url(f"{night.address}/runbooks/lido.md#lidoshareratedrift")
+        heading = await page.locator("h2#lidoshareratedrift").bounding_box()
+        bar = await page.locator("header").bounding_box()
+        assert heading is not None and bar is not None and bar["y"] + bar["height"] <= heading["y"] < 400, (
+            "hidden below the bar, or not scrolled to"
+        )
+        size = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert size[0] <= size[1], f"{size[0] - size[1]} pixels stick out"
+        await page.get_by_role("link", name="ethereum.md").click()
+        await page.locator("h1#runbooks-ethereum-itself").wait_for()
+
+
 async def test_the_script_keeps_the_page_fresh_and_what_was_unfolded_open() -> None:
     async with opened() as (night, page, _):
         await page.clock.install()
@@ -133,7 +154,7 @@ async def test_a_page_that_gets_no_answer_says_that_it_is_old() -> None:
     async with opened() as (night, page, server):
         await page.clock.install()
         await page.goto(night.address + "/")
-        assert not await page.locator("#late").is_visible()
+        assert not await page.locator(".pill.late").is_visible()
         for listening in server.servers:
             listening.close()
         for connection in list(server.server_state.connections):
@@ -141,7 +162,7 @@ async def test_a_page_that_gets_no_answer_says_that_it_is_old() -> None:
         for _ in range(5):
             await page.clock.run_for(5_100)
             await asyncio.sleep(0.05)
-        await page.locator("#late").wait_for(state="visible")
+        await page.locator(".pill.late").wait_for(state="visible")
 
 
 async def test_without_a_script_the_page_loads_itself_again() -> None:

@@ -88,8 +88,9 @@ def test_a_link_leads_only_to_the_web_or_to_ourselves() -> None:
         return render(replace(EMPTY, block=1, timestamp=1, incidents=(one,)))
 
     assert "<a href='https://wiki.example/x?a=1&amp;b=2'>" in runbook("https://wiki.example/x?a=1&b=2")
-    for bad in ("javascript:alert(1)", "data:text/html,x", "//evil.example", "docs/runbooks/lido.md#x"):
-        assert f"<code>{bad}</code>" in runbook(bad) and f"href='{bad}" not in runbook(bad)
+    assert "<a href='/runbooks/lido.md#x'>docs/runbooks/lido.md#x</a>" in runbook("docs/runbooks/lido.md#x")
+    for bad in ("javascript:alert(1)", "data:text/html,x", "//evil.example", "../lido.md", "/etc/x.md", "docs/.hidden.md", "notes.txt"):
+        assert f"<code>{bad}</code>" in runbook(bad) and f"href='{bad}" not in runbook(bad) and "href='/runbooks" not in runbook(bad)
 
 
 @settings(max_examples=50, deadline=None)
