@@ -24,7 +24,7 @@ async def sign_newest(room: Room, pause: Pause, head: Head) -> bool:
 
     Older sightings are left: what does not hold at our own head is not signed any more.
     """
-    if room.sentinel is None or not pause.row.standing or not pause.sightings:
+    if room.sentinel is None or not room.holds(pause, head):
         return False
     newest = pause.sightings[-1]
     if newest.digest is not None or not await room.on_chain(newest, head):

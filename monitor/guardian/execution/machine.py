@@ -188,14 +188,14 @@ class Executor:
     async def _resume(self, pause: Pause, head: Head) -> None:
         """The pause was reorganised away: found again in another block, sent again, or waiting for a signature on the new branch."""
         room = self.room
-        if await sending.find_fate(room, pause, head) or pause.chosen is None or not pause.alive or not pause.row.standing:
+        if await sending.find_fate(room, pause, head) or pause.chosen is None or not pause.alive or not room.holds(pause, head):
             return
         if await sending.still_good(room, pause, head) is not None:
             await sending.send(room, pause, pause.alive[-1])
 
     async def _ended(self, pause: Pause, head: Head) -> bool:
         """Withdraw what does not hold any more, when no order that was signed for it lives."""
-        if pause.row.standing or not pause.sightings:
+        if self.room.holds(pause, head) or not pause.sightings:
             return False
         age = head.number - max(s.number for s in pause.sightings)
         if age <= self.settings.max_age_blocks:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from monitor.guardian.deciding import MAX_BEHIND
 from monitor.guardian.execution import contract as guardian
 from monitor.guardian.execution import ledger
 from monitor.guardian.execution.chain import Chain, Head, Powers
@@ -66,6 +67,10 @@ class Room:
 
     async def again(self, pause: Pause) -> Pause:
         return await self.store.look(lambda unit: ledger.pause(unit, pause.id))
+
+    def holds(self, pause: Pause, head: Head) -> bool:
+        """Whether the decision holds at our own head: at the newest judged block, and that is not history, as when judging has stopped."""
+        return bool(pause.row.standing and pause.sightings) and head.number - pause.sightings[-1].number <= MAX_BEHIND
 
     async def on_chain(self, sighting: Sighting, head: Head) -> bool:
         """Whether the chain whose head this is has the observed block. False too while the endpoints are behind it."""

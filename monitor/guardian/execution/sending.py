@@ -59,7 +59,7 @@ async def prepare(room: Room, pause: Pause, head: Head) -> None:
     """Simulate the gathered order at the head, and send it when it is our turn."""
     if await find_fate(room, pause, head):
         return
-    if not pause.row.standing:
+    if not room.holds(pause, head):
         if pause.state == "simulated":  # so that it is in nobody's way
             await room.move(pause, "gathered")
         await room.say(await room.again(pause), "the decision does not hold at the newest judged block")
@@ -249,7 +249,7 @@ async def _outbid(room: Room, pause: Pause, head: Head) -> None:
         pause = await room.again(pause)
         if pause.state not in ledger.IN_POOL:
             return
-        newer = await attest.gather(room, pause, head) if pause.row.standing else None
+        newer = await attest.gather(room, pause, head) if room.holds(pause, head) else None
         if newer is None:
             return
         found, chosen = newer

@@ -141,6 +141,19 @@ async def test_what_does_not_hold_any_more_is_neither_signed_nor_sent(orders: Or
     await worker.close()
 
 
+async def test_what_was_judged_long_ago_is_history_though_nothing_newer_was_judged(orders: OrderBench, book: Store) -> None:
+    """Judging has stopped: nobody knows what holds at the head."""
+    judge(book, orders.head(), "d1")
+    orders.anvil.mine(9)
+    worker = orders.executor(book)
+    await worker.advance_once()
+    assert row(book).standing and row(book).state == "decided" and not pause(book).signed
+    judge(book, orders.head(), "d1")
+    await until(worker, is_(book, "reported"))
+    assert orders.pauses() == 1
+    await worker.close()
+
+
 async def test_a_signed_order_is_not_sent_when_the_decision_ends_and_is_when_it_holds_again(
     orders: OrderBench, book: Store, relay: Relay
 ) -> None:
