@@ -255,7 +255,7 @@ class Execution:
         return tuple(endpoint.health(agreed) for endpoint in self._endpoints)
 
     def split(self, stamp: BlockStamp) -> bool | None:
-        """Whether a configured endpoint says that another block is at this height of its chain; None while no majority says anything."""
+        """Whether a configured endpoint is on another branch than this block; None while no majority says anything."""
         return None if self._tracker is None else self._tracker.split(stamp)
 
     @property

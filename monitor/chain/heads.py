@@ -18,6 +18,8 @@ from monitor.model import BlockStamp, Hash
 
 DEPTH = 64
 """How deep a reorg may be, in blocks: two epochs."""
+SAYS_SECONDS = 384
+"""For so long of block time an endpoint's newest block says on which branch it is: an epoch. Then it is one that stopped."""
 _SLACK = 6
 
 
@@ -159,14 +161,24 @@ class Tracker:
             self._first_at = dict(list(self._first_at.items())[-1024:])
 
     def split(self, stamp: BlockStamp) -> bool | None:
-        """Whether an endpoint stated another block at this height; None while fewer than a majority stated any.
+        """Whether an endpoint is on another branch than this block; None while fewer than a majority stated any block at this height.
 
-        An endpoint that is down or behind states nothing there: that is no disagreement.
+        Branches do not grow at one pace: the newest block counts that an endpoint stated at this height or below. One that is down, or behind on our
+        chain, disagrees with nobody.
         """
-        stated = [view.stated[stamp.number].hash for view in self._views.values() if stamp.number in view.stated]
-        if any(hash != stamp.hash for hash in stated):
+        if any(self._elsewhere(view, stamp) for view in self._views.values()):
             return True
-        return False if len(stated) >= self._needed else None
+        return False if sum(stamp.number in view.stated for view in self._views.values()) >= self._needed else None
+
+    def _elsewhere(self, view: _View, stamp: BlockStamp) -> bool:
+        block = view.stated.get(max((n for n in view.stated if n <= stamp.number), default=-1))
+        if block is None or block.hash == stamp.hash or stamp.timestamp - block.timestamp > SAYS_SECONDS:
+            return False
+        if block.number == stamp.number:
+            return True
+        oldest = self._chain[0] if self._chain else stamp
+        # What is older than all that we keep may be ours; later and yet lower than that, it cannot be.
+        return block.hash not in self._by_hash and (block.number >= oldest.number or block.timestamp > oldest.timestamp)
 
     # ---- what to ask
 

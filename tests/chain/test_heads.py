@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.chain.heads import Block, Gap, HeadEvent, Lost, Need, Rewind, Tracker
+from monitor.chain.heads import SAYS_SECONDS, Block, Gap, HeadEvent, Lost, Need, Rewind, Tracker
 from monitor.model import BlockStamp, Hash, Slot
 
 HISTORY = 20
@@ -102,6 +102,43 @@ def test_another_block_at_the_judged_height_is_a_split_and_none_is_no_word() -> 
     assert w.tracker.split(chain[9]) is True
     w.says("a", chain)
     assert w.tracker.split(chain[9]) is False
+
+
+def test_a_branch_that_grows_more_slowly_is_a_split_too() -> None:
+    """A client of a minority has fewer proposers: it may never have a block at our height when that is judged."""
+    chain = extend([], 40, "x")
+    w = world(chain[:30])
+    for name in ("b", "c"):
+        w.says(name, chain)
+    w.says("a", extend(chain[:32], 3, "other"))
+    assert w.tracker.split(chain[39]) is True
+    w.says("a", chain[:35])
+    assert w.tracker.split(chain[39]) is False
+
+
+def test_lower_than_all_that_is_kept_and_yet_later_is_another_branch() -> None:
+    chain = extend([], 200, "x")
+    w = world(chain[:150])
+    for name in ("b", "c"):
+        w.says(name, chain)
+    w.says("a", chain[:90])
+    assert w.tracker.split(chain[199]) is False, "one that syncs is behind"
+    slow = extend(chain[:90], 1, "other")
+    w.says("a", [*slow[:-1], replace(slow[-1], timestamp=chain[195].timestamp)])
+    assert w.tracker.split(chain[199]) is True
+
+
+def test_an_endpoint_that_stopped_on_an_orphan_disagrees_for_an_epoch_and_no_longer() -> None:
+    chain = extend([], 10, "x")
+    w = world(chain)
+    for name in ("b", "c"):
+        w.says(name, chain)
+    w.says("a", extend(chain[:9], 1, "orphan"))
+    later = {late: replace(extend(chain, 1, "x")[-1], timestamp=chain[9].timestamp + late) for late in (SAYS_SECONDS, SAYS_SECONDS + 1)}
+    for late, stamp in later.items():
+        for name in ("b", "c"):
+            w.says(name, [*chain, stamp])
+        assert w.tracker.split(stamp) is (late == SAYS_SECONDS)
 
 
 def test_a_missing_block_is_made_up_in_order() -> None:

@@ -136,8 +136,8 @@ class Agreement:
 class Health:
     """The state of the chain at a judged block. None is unknown, and unknown health is not healthy.
 
-    ``finality_epochs``: epoch of the agreed head minus the finalized one. ``split``: whether a configured execution endpoint has another block
-    at the judged height.
+    ``finality_epochs``: epoch of the agreed head minus the finalized one. ``split``: whether a configured execution endpoint is on another
+    branch.
     """
 
     finality_epochs: float | None = None
