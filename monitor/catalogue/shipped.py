@@ -240,14 +240,18 @@ OWN = (
     gauge("stakewarden_canary_age_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Seconds since the receiver accepted a canary; absent before the first, and without canaries.", fresh_for=120),
     gauge("stakewarden_canary_failed", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "1 while the receiver has not accepted the newest canary in time; absent without canaries.", fresh_for=120),
     gauge("stakewarden_alertmanager_up", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."), LabelSpec("member", "Host and port of the Alertmanager.")), "1 if this member took the last push; absent before the first.", fresh_for=120),
-    gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; needless: the target was paused already.", ("shadow", "proposed", "open", "verified", "needless", "refused", "failed", "orphaned"))), "Decisions about pauses in the last 6 hours (wall time); absent when there was none.", fresh_for=120),
+    gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; stuck: people have to pause; needless: the target was paused already; shadowed: the contract only watches; withdrawn: it did not hold any more.", ("shadow", "proposed", "open", "stuck", "verified", "needless", "refused", "shadowed", "withdrawn", "failed"))), "Decisions about pauses in the last 6 hours (wall time); absent when there was none.", fresh_for=120),
 )  # fmt: skip
 
 GUARDIAN = (
     gauge("guardian_ready", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause: people's or the sentinel's.", ("guardian", "sentinel"))), "1 if a pause of the target would work right now."),
     gauge("guardian_check", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause.", ("guardian", "sentinel")), LabelSpec("check", "The readiness condition.")), "1 if the condition holds."),
     gauge("guardian_target_paused", "bool", "monitor", (TARGET,), "1 while the target says that it is paused."),
-    gauge("guardian_sentinel_balance_ether", "ether", "monitor", (), "Ether of the sentinel's account, for gas."),
+    gauge("guardian_target_shadow", "bool", "monitor", (TARGET,), "1 while the contract only tells of sentinels' orders for the target instead of pausing it."),
+    gauge("guardian_heartbeat_seconds", "seconds", "monitor", (TARGET,), "Seconds for which the circuit breaker still takes pauses from the guardian; 0 when that time is over. Only for targets with that lever."),
+    gauge("guardian_sentinel_expiry_seconds", "seconds", "monitor", (), "Seconds until the service's sentinel counts no more; 0 when its time is over; absent while it is no sentinel."),
+    gauge("guardian_sender_balance_ether", "ether", "monitor", (LabelSpec("account", "The account that pays for submitting orders."),), "Ether of a sender's account, for gas."),
+    gauge("guardian_presigned_ready", "bool", "monitor", (LabelSpec("file", "Name of the file, without its ending."),), "1 if a pause that a Safe's owners signed in advance could be sent right now."),
     event("guardian_pause", "governance", (TARGET, LabelSpec("by", "Who paused.", ("guardian", "sentinel"))), "The guardian contract paused a target.", visible_for=6 * HOUR),
 )  # fmt: skip
 

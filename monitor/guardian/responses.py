@@ -12,9 +12,9 @@ from sqlmodel import col
 
 from monitor.guardian.deciding import Candidate, Ground, Seen, candidates, decide
 from monitor.guardian.decision import Decision
-from monitor.guardian.ledger import ALREADY_PAUSED
+from monitor.guardian.execution import ledger
 from monitor.guardian.policy import Policy
-from monitor.model import Hash, Moment
+from monitor.model import BlockStamp, Moment
 from monitor.promql import spans
 from monitor.rules.instances import Instances
 from monitor.store import Unit
@@ -24,10 +24,9 @@ from monitor.store.tables.guardian import PauseRow
 
 log = structlog.get_logger()
 
-STATES = {"pause": "owed", "shadow": "shadow", "propose": "proposed", "refused": "refused"}
-UNSIGNED = ("owed", "simulated")
-SETTLED = ("failed", "shadow")
-UNDECIDED = ("refused", "proposed", "orphaned")
+STATES = {"shadow": "shadow", "propose": "proposed", "refused": "refused"}
+SETTLED = ("failed", "shadow", "shadowed")
+UNDECIDED = ("refused", "proposed", "withdrawn")
 """States in which a pause may still be owed when all conditions come to hold."""
 
 
@@ -36,29 +35,24 @@ class Kept:
     """What became of an earlier decision of the same episode about the same target."""
 
     state: str
-    note: str | None
-    observed: Hash
+    standing: bool | None
+    """None: it was never owed."""
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing can change any more: the episode had its answer."""
-        return self.state in SETTLED or self.note == ALREADY_PAUSED
+        """Whether nothing can change any more: the episode had its answer, from the chain or from people."""
+        return self.state in SETTLED or (self.state == "refused" and self.standing is not None)
 
-    def is_open_to(self, kind: str, branch: Collection[Hash]) -> bool:
-        """Whether a decision of this kind takes its place. ``branch``: hashes of the last judged blocks.
-
-        What was signed stays as it is, since it may be mined; and what is on its way stays until its block is orphaned.
-        """
+    def is_open_to(self, kind: str) -> bool:
+        """Whether a decision of this kind takes its place. What is on its way goes on, on whichever branch it holds."""
         if self.is_settled:
             return False
-        if kind == "pause":
-            return self.state in UNDECIDED or (self.state in UNSIGNED and self.observed not in branch)
-        return kind == "propose" and self.state == "refused"
+        return self.state in UNDECIDED if kind == "pause" else kind == "propose" and self.state == "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """What may be done about alerts. ``operators``: configured endpoint to who runs it. ``sentinel``: whether there is a key that can pause."""
+    """What may be done about alerts. ``operators``: configured endpoint to who runs it. ``sentinel``: whether there is a key that signs orders."""
 
     policy: Policy = field(default_factory=Policy)
     operators: Mapping[str, str] = field(default_factory=dict)
@@ -83,39 +77,45 @@ class Responses:
         due = [c for c in wanted if c.id not in kept or not kept[c.id].is_settled]
         return [self._able(d) for d in decide(self.policy, self.ground, seen, due)]
 
-    def admit(
-        self, unit: Unit, decisions: Sequence[Decision], at: Moment, judged_at: float, branch: Collection[Hash] = ()
-    ) -> list[Decision]:
+    def admit(self, unit: Unit, decisions: Sequence[Decision], at: Moment, judged_at: float) -> list[Decision]:
         """Record, within the judged block's transaction, what is decided newly, and which policy is in force when that is another one.
 
-        ``branch``: hashes of the last judged blocks, this one among them. Gives the decisions that were recorded.
+        Gives the decisions that were recorded. Which pauses still stand at this block is noted too; at a tick nothing was seen.
         """
         keep_policy(unit, self.policy, at)
         before = kept(unit, [d.id for d in decisions]) if decisions else {}
-        fresh = [d for d in decisions if d.id not in before or before[d.id].is_open_to(d.kind, branch)]
+        fresh = [d for d in decisions if d.id not in before or before[d.id].is_open_to(d.kind)]
         for decision in fresh:
             record(unit, decision, judged_at)
+        if isinstance(at, BlockStamp):
+            ledger.observe(unit, at, {d.id: d.document for d in decisions if d.kind == "pause"}, judged_at)
         return fresh
 
     def _able(self, decision: Decision) -> Decision:
         if decision.kind == "pause" and not self.sentinel:
-            return replace(decision, kind="refused", note="the service has no key: set guardian.key, or pause by hand")
+            return replace(
+                decision, kind="refused", note="the service has no key that signs orders: set guardian.sentinel, or pause by hand"
+            )
         return decision
 
 
 def kept(unit: Unit, ids: Collection[str]) -> dict[str, Kept]:
     """Earlier decisions by id."""
-    columns = (col(PauseRow.id), col(PauseRow.state), col(PauseRow.note), col(PauseRow.observed_hash))
+    columns = (col(PauseRow.id), col(PauseRow.state), col(PauseRow.standing))
     found = unit.conn.execute(select(*columns).where(col(PauseRow.id).in_(list(ids)))).all()
-    return {row.id: Kept(row.state, row.note, Hash(row.observed_hash)) for row in found}
+    return {row.id: Kept(row.state, row.standing) for row in found}
 
 
 def record(unit: Unit, decision: Decision, judged_at: float) -> None:
     """Write one decision, in place of an earlier one of the same episode, and its document."""
     values = _values(decision, judged_at)
-    fresh = unit.conn.execute(insert(unit, PauseRow).values(**values).on_conflict_do_nothing(index_elements=["id"])).rowcount == 1
-    if not fresh:
-        unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == decision.id).values(**values, simulated_at=None))
+    if decision.kind == "pause":
+        ledger.decide(unit, values)
+    else:
+        values["state"] = STATES[decision.kind]
+        new = insert(unit, PauseRow).values(**values).on_conflict_do_nothing(index_elements=["id"]).returning(col(PauseRow.id))
+        if unit.conn.execute(new).first() is None:
+            unit.conn.execute(update(PauseRow).where(col(PauseRow.id) == decision.id).values(**values))
     if decision.document:
         row = {"digest": values["evidence"], "pause": decision.id, "document": decision.document.decode()}
         unit.conn.execute(insert(unit, DecisionRow).values(**row).on_conflict_do_nothing(index_elements=["digest"]))
@@ -134,7 +134,6 @@ def _values(decision: Decision, judged_at: float) -> dict[str, Any]:
     response = decision.response
     return {
         "id": decision.id,
-        "state": STATES[decision.kind],
         "target": response.target,
         "response": response.name,
         "mode": response.mode,

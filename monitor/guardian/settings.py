@@ -13,7 +13,7 @@ from monitor.chain.settings import EndpointSettings
 from monitor.model import Address, address
 from monitor.model.secret_settings import one_of, secret
 
-LeverName = Literal["pauseFor", "pause"]
+LeverName = Literal["pauseFor", "pause", "circuitBreaker"]
 
 
 def _checksummed(text: str) -> str:
@@ -40,7 +40,7 @@ class TargetSettings(_Strict):
     """What rules, responses and commands call it."""
     address: AddressText
     lever: LeverName = "pauseFor"
-    """``pauseFor``: lapses by itself. ``pause``: does not lapse, so it is for people only."""
+    """``pauseFor``, ``circuitBreaker``: lapse by themselves. ``pause``: does not lapse, so it is for people only."""
     protocol: Label = ""
     contract: Label = ""
     """The contract's name in the protocol's contract list, if it has one."""
@@ -145,11 +145,10 @@ class SubmissionSettings(EndpointSettings):
 
 
 class GuardianSettings(_Strict):
-    """The guardian of one network. Without ``key`` the service watches readiness and never pauses."""
+    """The guardian of one network. Without ``sentinel`` the service watches readiness and never pauses."""
 
     contract: AddressText
     targets: tuple[TargetSettings, ...] = Field(min_length=1)
-    key: KeySettings | None = None
     sentinel: KeySettings | None = None
     """The key that signs orders. It holds no other power and sends nothing, so it needs no ether."""
     senders: tuple[KeySettings, ...] = Field((), max_length=2)
@@ -176,8 +175,6 @@ class GuardianSettings(_Strict):
     max_fee_gwei: Decimal = Field(Decimal(500), gt=0)
     """The most that a unit of gas may cost."""
     priority_fee_gwei: Decimal = Field(Decimal(3), ge=0)
-    bump_after_seconds: float = Field(24.0, gt=0)
-    """When a sent pause is not mined after so long, it is sent again with higher fees on the same nonce."""
     poll_seconds: float = Field(1.0, gt=0)
     request_seconds: float = Field(4.0, gt=0)
     min_balance_ether: Decimal = Field(Decimal("0.05"), ge=0)

@@ -18,7 +18,8 @@ from monitor.chain.beacon.spec import PRESETS
 from monitor.collectors import baseline, beacon_collectors, collectors
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.deciding import Ground
-from monitor.guardian.keys import KeyProblem, Signer, load_signer
+from monitor.guardian.execution.start import KeyRefused, check_keys
+from monitor.guardian.keys import Key, KeyProblem, load_key
 from monitor.guardian.policy import EMBEDDED_CHAINS, BadPolicy, Policy, load_policy
 from monitor.guardian.policy.earned import outgrown
 from monitor.guardian.responses import Responses
@@ -64,7 +65,10 @@ class Parts:
     book: Book
     responses: Responses
     receivers: tuple[CheckedReceiver, ...]
-    signer: Signer | None
+    sentinel: Key | None
+    """Signs orders to pause."""
+    senders: tuple[Key, ...]
+    """Pay for submitting them."""
     uncovered: tuple[str, ...]
     progress: Progress
     gauge: Gauge = field(default_factory=Gauge)
@@ -84,16 +88,16 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """Every part of the service. Raises BadSettings with all that is wrong with the files, and store errors."""
     sources = [_protocol(p) for p in settings.protocols]
-    signer = _signer(settings)
+    sentinel, senders = _keys(settings)
     keys = tuple(s.keys for s in sources if s.keys is not None) if settings.network.beacon else ()
-    made = (*_collectors(settings, sources), *_beacon(settings, keys), *_guardian(settings, signer))
+    made = (*_collectors(settings, sources), *_beacon(settings, keys), *_guardian(settings, sentinel, senders))
     ruleset = load_rules(settings)
     _check_secrets(settings)
     for line in exposed(settings):
         log.warning("settings.secret_exposed", problem=line)
     links = Links(settings.web.public_url)
     responses = Responses(
-        _policy(settings, ruleset), {e.name: e.run_by for e in settings.network.execution}, signer is not None, ground(settings, made)
+        _policy(settings, ruleset), {e.name: e.run_by for e in settings.network.execution}, sentinel is not None, ground(settings, made)
     )
     uncovered = [line for source in sources for line in source.uncovered]
     if not settings.network.beacon:
@@ -102,7 +106,7 @@ def build(settings: Settings) -> Parts:
     receivers = tuple(_receiver(r, network.chain_id, store, progress, links) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made, responses.keep_seconds()), book_of(settings), responses, receivers, signer, tuple(uncovered), progress,
+        Setup.of(ruleset, made, responses.keep_seconds()), book_of(settings), responses, receivers, sentinel, senders, tuple(uncovered), progress,
         token=settings.web.secret(),
     )  # fmt: skip
 
@@ -166,19 +170,34 @@ def _beacon(settings: Settings, keys: Iterable[KeySource]) -> tuple[Collector, .
     return beacon_collectors([source.name for source in keys], spec)
 
 
-def _guardian(settings: Settings, signer: Signer | None) -> list[Collector]:
+def _guardian(settings: Settings, sentinel: Key | None, senders: tuple[Key, ...]) -> list[Collector]:
     if settings.guardian is None:
         return []
-    return [GuardianCollector(brake_of(settings.guardian, None if signer is None else signer.address))]
+    accounts = tuple(key.address for key in senders)
+    return [GuardianCollector(brake_of(settings.guardian, None if sentinel is None else sentinel.address, accounts))]
 
 
-def _signer(settings: Settings) -> Signer | None:
-    if settings.guardian is None or settings.guardian.key is None:
-        return None
+def _keys(settings: Settings) -> tuple[Key | None, tuple[Key, ...]]:
+    """The sentinel's key and those of the senders. Raises BadSettings with all that is wrong with them."""
+    if settings.guardian is None:
+        return None, ()
+    named = [("guardian.sentinel", settings.guardian.sentinel)]
+    named += [(f"guardian.senders.{i}", key) for i, key in enumerate(settings.guardian.senders)]
+    found: list[Key | None] = []
+    problems: list[str] = []
+    for name, of in named:
+        try:
+            found.append(None if of is None else load_key(of))
+        except KeyProblem as wrong:
+            problems.append(f"{name}: {wrong}")
+    sentinel, senders = (found[0], tuple(k for k in found[1:] if k is not None)) if not problems else (None, ())
     try:
-        return load_signer(settings.guardian.key)
-    except KeyProblem as wrong:
-        raise BadSettings([f"guardian.key: {wrong}"]) from None
+        check_keys(sentinel, senders)
+    except KeyRefused as refused:
+        problems.append(str(refused))
+    if problems:
+        raise BadSettings(problems)
+    return sentinel, senders
 
 
 def _check_secrets(settings: Settings) -> None:

@@ -24,6 +24,7 @@ LOOK_BACK_SECONDS = 86_400.0
 LOOK_BACK_ENTRIES = 7_200
 _PAUSES: Mapping[str, str] = {
     "verified": "was paused",
+    "orphaned": "was paused in a block that is gone: on its way again",
     "failed": "could not be paused",
     "proposed": "should be paused: a person decides",
     "shadow": "would have been paused",
@@ -98,18 +99,19 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
 def _pauses(unit: Unit, now: float) -> Iterator[Happening]:
     table = PauseRow.__table__  # type: ignore[attr-defined]
     lately = col(PauseRow.decided_at) >= now - LOOK_BACK_SECONDS
-    for row in unit.conn.execute(select(*table.columns).where(col(PauseRow.state).in_(list(_PAUSES)), lately)).mappings():
+    for row in unit.conn.execute(select(*table.columns).where(col(PauseRow.state).in_([*_PAUSES, "reported"]), lately)).mappings():
         yield _pause(PauseRow(**row))
 
 
 def _pause(row: PauseRow) -> Happening:
-    settled = row.verified_at if row.state == "verified" and row.verified_at is not None else row.decided_at
+    state = "verified" if row.state == "reported" else row.state
+    settled = row.verified_at if state == "verified" and row.verified_at is not None else row.decided_at
     at = max(settled, float(row.observed_timestamp))
     lines = [f"rule {row.rule} at block {row.observed_number} · response {row.response}: {row.reason}"]
-    if row.state == "verified" and row.resumes_timestamp is not None:
+    if state == "verified" and row.resumes_timestamp is not None:
         lines.append(f"resumes by itself at {moment(row.resumes_timestamp)}, unless somebody resumes it before")
     lines += [f"transaction {row.mined_tx} in block {row.mined_number}"] if row.mined_tx else []
     lines += [row.note] if row.note else []
-    labels = {"target": row.target, "response": row.response, "outcome": row.state}
-    ends = float(row.resumes_timestamp) if row.state == "verified" and row.resumes_timestamp is not None else None
-    return Happening("pause", f"{row.id}.{row.state}", f"{row.target} {_PAUSES[row.state]}", at, ends, tuple(lines), labels)
+    labels = {"target": row.target, "response": row.response, "outcome": state}
+    ends = float(row.resumes_timestamp) if state == "verified" and row.resumes_timestamp is not None else None
+    return Happening("pause", f"{row.id}.{state}", f"{row.target} {_PAUSES[state]}", at, ends, tuple(lines), labels)

@@ -1,6 +1,6 @@
 """The life of the process: build, stand by for the lease, lead, and begin again from the store when anything breaks.
 
-While leading, four tasks run side by side (pipeline, outbox, guardian's submitter, heartbeat) and a schedule of short jobs. If one
+While leading, four tasks run side by side (pipeline, outbox, guardian's executor, heartbeat) and a schedule of short jobs. If one
 of them ends, all end, and leading begins anew from what is committed: there is one way to recover, the one of a restart.
 """
 
@@ -18,13 +18,16 @@ from typing import Any
 
 import structlog
 import uvicorn
+from starlette.routing import Route
 
 from monitor.alerts import Outbox, waiting
 from monitor.alerts.canary import canaries, owe_canaries
 from monitor.alerts.happenings import forget as forget_happenings
 from monitor.alerts.retention import forget as forget_incidents
-from monitor.guardian.ledger import outcomes
-from monitor.guardian.submit import KeyRefused, Submitter, WrongChain
+from monitor.guardian.execution.ledger import outcomes
+from monitor.guardian.execution.machine import Executor
+from monitor.guardian.execution.start import KeyRefused, WrongChain
+from monitor.guardian.sentinels.board import posted
 from monitor.model import Refused
 from monitor.protocols.keys import rows
 from monitor.protocols.keys.reader import KeyReader
@@ -47,6 +50,7 @@ from monitor.store import Lease, LeaseLost, lease
 from monitor.store.retention import Retention, prune
 from monitor.turns import Steps, in_turns
 from monitor.web.app import Face, app
+from monitor.web.orders import orders
 from monitor.web.view import StatusView
 
 log = structlog.get_logger()
@@ -135,12 +139,12 @@ class Service:
         before = await parts.store.look(partial(state.load, setup=parts.setup, max_bytes=parts.settings.rules.max_memory_mib << 20))
         run = partial(parts.store.run, lease=held)
         outbox = Outbox(parts.receivers, run)
-        submitter = self._submitter()
+        executor = self._executor()
         consensus = await self._consensus(run)
         self.watch = watch = consensus[0] if consensus else None
         rooms = Rooms(
             parts.execution, parts.collectors, parts.book, parts.responses, parts.store,
-            fact_finder(parts.execution, parts.collectors, parts.gauge, watch=watch), partial(_wake, outbox, submitter),
+            fact_finder(parts.execution, parts.collectors, parts.gauge, watch=watch), partial(_wake, outbox, executor),
             parts.settings.network.slot_seconds, watch.view if watch else lambda: None,
         )  # fmt: skip
         self.pipeline = Pipeline(rooms, parts.setup, before, parts.progress, held)
@@ -161,16 +165,16 @@ class Service:
                     group.create_task(watch.work(parts.store.look, run), name="beacon")
                     every = KEYS_BLOCKS * parts.settings.network.block_seconds
                     group.create_task(reader.work(settled, every, lambda: parts.execution.tip), name="keys")
-                if submitter is not None:
-                    group.create_task(submitter.run(), name="guardian")
+                if executor is not None:
+                    group.create_task(executor.run(), name="guardian")
                 if parts.settings.heartbeat is not None:
                     group.create_task(Heartbeat(parts.settings.heartbeat, lambda: parts.progress.judged_at).work(), name="heartbeat")
         except BaseExceptionGroup as failed:
             raise _first(failed) from None
         finally:
             schedule.stop()
-            if submitter is not None:
-                await submitter.close()
+            if executor is not None:
+                await executor.close()
 
     async def _acquire(self) -> Lease:
         seconds = self.parts.settings.store.lease_seconds
@@ -197,12 +201,21 @@ class Service:
         reader = KeyReader(book, parts.keys, parts.execution.read_aside, run)
         return BeaconWatch(parts.beacon, book, lambda: None if (at := parts.progress.at) is None else at.timestamp), reader
 
-    def _submitter(self) -> Submitter | None:
-        settings, signer = self.parts.settings, self.parts.signer
-        if settings.guardian is None or signer is None:
+    def _executor(self) -> Executor | None:
+        """Who carries owed pauses out; None where the settings have no key for it."""
+        parts, guardian, network = self.parts, self.parts.settings.guardian, self.parts.settings.network
+        if guardian is None or (parts.sentinel is None and not parts.senders):
             return None
-        network = settings.network
-        return Submitter(settings.guardian, network.chain_id, network.execution, self.parts.store, signer, lambda: self.lease)
+        return Executor(guardian, network.chain_id, network.execution, parts.store, parts.sentinel, parts.senders, lambda: self.lease)
+
+    def _orders(self) -> Route | None:
+        """Where other sentinels read what this one signed; None where the settings have no token for them."""
+        parts, guardian = self.parts, self.parts.settings.guardian
+        token = None if guardian is None else guardian.token()
+        if guardian is None or token is None:
+            return None
+        board = partial(posted, chain_id=parts.settings.network.chain_id, guardian=guardian.where)
+        return orders(lambda: parts.store.look(lambda unit: board(unit, now=time.time())), token)
 
     def _jobs(self, held: Lease, outbox: Outbox) -> dict[str, tuple[float, Any]]:
         parts = self.parts
@@ -314,10 +327,10 @@ class Service:
         return None
 
 
-def _wake(outbox: Outbox, submitter: Submitter | None) -> None:
+def _wake(outbox: Outbox, executor: Executor | None) -> None:
     outbox.wake()
-    if submitter is not None:
-        submitter.wake()
+    if executor is not None:
+        executor.wake()
 
 
 def _break(broken: asyncio.Future[None], job: str, error: BaseException) -> None:
@@ -368,7 +381,7 @@ async def _page(service: Service) -> Any:
         raise CannotStart(f"web: cannot listen on {web.host}:{web.port} ({error.strerror}): is it running already? set web.port") from None
     people = People(service.parts.store, service.parts.book, service.shown_again)
     face = Face(
-        service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service), runbooks=service.parts.runbooks
+        service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service), runbooks=service.parts.runbooks, orders=service._orders(),
     )  # fmt: skip
     server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -180,7 +180,6 @@ class Pipeline:
             ruleset=self.setup.hash,
             agreed=() if snapshot is None else snapshot.agreed,
         )
-        branch = {stamp.hash for stamp in self.recent} | ({at.hash} if isinstance(at, BlockStamp) else set())
         told = Judged(at, seen_at, judged_at, {i.episode: i for i in live.firing if i.episode is not None})
 
         def work(unit: Unit) -> None:
@@ -188,7 +187,7 @@ class Pipeline:
                 journal.rules(unit, changed.hash, changed.text, seen_at=seen_at)
             journal.append(unit, entry)
             self.rooms.book.admit(unit, transitions, told)
-            self.rooms.responses.admit(unit, decisions, at, judged_at, branch)
+            self.rooms.responses.admit(unit, decisions, at, judged_at)
 
         await self.rooms.store.run(work, self.lease)
         self.memory, self.live = memory, live

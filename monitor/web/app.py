@@ -49,6 +49,8 @@ class Face:
     """What people may do; None: the pages are for reading only."""
     token: str | None = None
     """What somebody must know to sign in; None: nobody can."""
+    orders: Route | None = None
+    """Where other sentinels read what this service's sentinel signed; None: it is not served."""
     prom: Feed | None = None
     """What Prometheus' query API under ``/prom`` reads; None: it is not served."""
     runbooks: Callable[[], Mapping[str, Path]] = dict
@@ -103,6 +105,7 @@ def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
             Route("/healthz", health),
             Route("/metrics", metrics),
             *forms.routes(),
+            *([] if face.orders is None else [face.orders]),
             *([] if face.prom is None else [mount(face.prom)]),
         ]
     )

@@ -80,7 +80,7 @@ def pause_list(pauses: Sequence[Mapping[str, Any]]) -> str:
     """What was paused, on whose word, and the transaction; nothing when nothing was."""
     rows = []
     for p in pauses[:RECENT]:
-        kind = {"verified": "good", "failed": "bad", "refused": "bad", "orphaned": ""}.get(p.get("state") or "", "warn")
+        kind = {"verified": "good", "reported": "good", "failed": "bad", "refused": "bad", "orphaned": ""}.get(p.get("state") or "", "warn")
         mined = (
             f"block {p['mined_number']:,}<br><code class=hash>{escape(str(p.get('mined_tx')))}</code>"
             if p.get("mined_number") is not None

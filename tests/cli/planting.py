@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,9 @@ from tests.cli.conftest import ROOT, plain
 from tests.docs.settings_keys import holds_secret, keys
 
 CANARY = "canary5ecret"
-Way = Literal["place", "files", "variables", "keyfile"]
+Way = Literal["place", "files", "variables", "keyfile", "remote"]
 WAYS: tuple[Way, ...] = get_args(Way)
-"""Sources that exclude one another are tried in different ways; ``keyfile`` differs from ``place`` in the sentinel's key alone."""
+"""Sources that exclude one another are tried in different ways; ``keyfile`` and ``remote`` differ from ``place`` in the guardian's keys alone."""
 NEEDED = {"slack": {"channel": "C0123456789"}}
 """What a kind of receiver requires besides its secrets and its address."""
 
@@ -67,7 +68,7 @@ class Plant:
         body["heartbeat"] = self._one("heartbeat", "url", self._url("heartbeat.url_file" if way == "files" else "heartbeat.url"))
         body["heartbeat"]["every_seconds"] = 0.5
         body["web"] = self._one("web", "token", self.token) | {"port": 0}
-        body["guardian"] = {"contract": "0x" + "11" * 20, "targets": [{"name": "vault", "address": "0x" + "22" * 20}], "key": self._key()}
+        body["guardian"] = self._guardian()
         if way == "variables":
             for section, key in (("network", "execution"), ("network", "beacon"), ("store", "url"), ("heartbeat", "url"), ("web", "token")):
                 value = body[section].pop(key)
@@ -153,20 +154,62 @@ class Plant:
         """A secret in place, or in its file."""
         return {f"{name}_file": self._filed(f"{section}.{name}_file", value)} if self.way == "files" else {name: value}
 
-    def _key(self) -> dict[str, str]:
-        """The sentinel's key, from another source each way."""
-        key = "0x" + self.planted.setdefault("the sentinel's key", b"c0ffee5ecret".hex().rjust(64, "7"))
+    def _guardian(self) -> dict[str, Any]:
+        ends = self._nodes("guardian.submission[]", ws=True)
+        levers = "levers: []\nsources: {}\n"
+        return {
+            "contract": "0x" + "11" * 20,
+            "targets": [{"name": "vault", "address": "0x" + "22" * 20}],
+            "sentinel": self._key("guardian.sentinel", "7"),
+            "senders": [self._key("guardian.senders[]", "6")],
+            "peers": [
+                {
+                    "name": "bravo",
+                    "url": self._url("guardian.peers[].url"),
+                    **self._one("guardian.peers[]", "token", self._text(self._of("guardian.peers[].token"))),
+                }
+            ],
+            "submission": [{**end, "name": f"relay-{end['name']}"} for end in ends],
+            "levers_file": str(self._commented("guardian.levers_file", "levers.yaml", levers)),
+            "presigned": [self._filed("guardian.presigned", json.dumps({"note": self._text("guardian.presigned")}))],
+            **self._one("guardian", "orders_token", self._text(self._of("guardian.orders_token"))),
+        }
+
+    def _of(self, where: str) -> str:
+        """The setting that carries a secret that may be in a file."""
+        return f"{where}_file" if self.way == "files" else where
+
+    def _key(self, where: str, digit: str) -> dict[str, Any]:
+        """A key of the guardian's, from another source each way."""
+        secret = b"c0ffee5ecret".hex().rjust(64, digit)
+        key = f"0x{secret}"
+        if self.way == "remote":  # it is not here at all
+            return {"remote": self._remote(f"{where}.remote", key)}
+        self.planted[f"the key of {where}"] = secret
         if self.way == "variables":
-            return {"env": self._variable("guardian.key.env", key)}
+            return {"env": self._variable(f"{where}.env", key)}
         if self.way == "keyfile":
-            return {"key_file": self._filed("guardian.key.key_file", key)}
-        password = self._text("guardian.key.password_file" if self.way == "files" else "guardian.key.password_env")
+            return {"key_file": self._filed(f"{where}.key_file", key)}
+        password = self._text(f"{where}.password_file" if self.way == "files" else f"{where}.password_env")
         sealed = Account.encrypt(key, password, kdf="pbkdf2", iterations=2)
-        self.planted["guardian.key.keystore_file"] = sealed["crypto"]["ciphertext"]
-        store = {"keystore_file": self._filed("guardian.key.keystore_file", json.dumps(sealed))}
+        self.planted[f"{where}.keystore_file"] = sealed["crypto"]["ciphertext"]
+        store = {"keystore_file": self._filed(f"{where}.keystore_file", json.dumps(sealed))}
         if self.way == "files":
-            return store | {"password_file": self._filed("guardian.key.password_file", password)}
-        return store | {"password_env": self._variable("guardian.key.password_env", password)}
+            return store | {"password_file": self._filed(f"{where}.password_file", password)}
+        return store | {"password_env": self._variable(f"{where}.password_env", password)}
+
+    def _remote(self, where: str, key: str) -> dict[str, Any]:
+        """A web3signer, with certificates whose files carry a canary in a comment."""
+        key_file, certificate = self.folder / "made-key.pem", self.folder / "made.pem"
+        made = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=here -days 2"
+        subprocess.run(["openssl", *made.split(), "-keyout", str(key_file), "-out", str(certificate)], check=True, capture_output=True)
+        return {
+            "url": f"{self.echo}/{self._text(f'{where}.url')}",
+            "public_key": Account.from_key(key)._key_obj.public_key.to_hex(),
+            "ca_file": str(self._commented(f"{where}.ca_file", f"{where}-ca.pem", certificate.read_text())),
+            "client_cert_file": str(self._commented(f"{where}.client_cert_file", f"{where}-client.pem", certificate.read_text())),
+            "client_key_file": str(self._commented(f"{where}.client_key_file", f"{where}-key.pem", key_file.read_text())),
+        }
 
     def _database(self, url: str, where: str) -> str:
         """With a password, which the server does not ask for. A SQLite file has none."""

@@ -338,7 +338,7 @@ def test_no_command_tells_a_secret(stakewarden: Run, plant: Plant, tmp_path: Pat
         ("deliveries", "list", "-s", plant.path),
         ("replay", "-s", plant.path),
         ("guardian", "status", "-s", other.path),
-        ("guardian", "pause", "vault", "--key-file", other.body["guardian"]["key"]["key_file"], "--reason", "x", "-s", other.path),
+        ("guardian", "pause", "vault", "--key-file", other.body["guardian"]["sentinel"]["key_file"], "--reason", "x", "-s", other.path),
     ):
         done = stakewarden(*words)
         assert done.out + done.err and plant.leaks(done.out + done.err) == [], words
@@ -347,8 +347,8 @@ def test_no_command_tells_a_secret(stakewarden: Run, plant: Plant, tmp_path: Pat
 
 def _own_key(plant: Plant) -> tuple[str, ...]:
     """The sentinel's, as a person would give theirs; the password of the keystore is the same in a file."""
-    password = plant.file("password", plant.planted["guardian.key.password_env"])
-    return ("--keystore", plant.body["guardian"]["key"]["keystore_file"], "--password-file", str(password))
+    password = plant.file("password", plant.planted["guardian.sentinel.password_env"])
+    return ("--keystore", plant.body["guardian"]["sentinel"]["keystore_file"], "--password-file", str(password))
 
 
 def test_the_representation_of_the_settings_tells_no_secret(plant: Plant) -> None:
@@ -386,8 +386,8 @@ SECRET = f"{CANARY}-0123456789abcdef"
         ("web.token", CANARY), ("web.token", [SECRET]), ("receivers.0.token", SECRET), ("receivers.0.token", {SECRET[:4]: SECRET}),
         ("receivers.2.token", f"{SECRET} {SECRET}"), ("receivers.2.url", f"http://u:{SECRET}@h/"),
         ("receivers.4.urls", [f"h/{SECRET}"]), ("receivers.4.urls", f"http://h/{SECRET}"), ("receivers.4.token", f"{SECRET}\u00e9"),
-        ("receivers.6.secret", CANARY), ("receivers.6.url", SECRET), ("receivers", SECRET), ("guardian.key", {"env": "0x" + b"c0ffee5ecret".hex()}),
-        ("guardian.key", {"env": SECRET}), ("guardian.key", SECRET), ("guardian.key", {"key": SECRET}),
+        ("receivers.6.secret", CANARY), ("receivers.6.url", SECRET), ("receivers", SECRET), ("guardian.sentinel", {"env": "0x" + b"c0ffee5ecret".hex()}),
+        ("guardian.sentinel", {"env": SECRET}), ("guardian.sentinel", SECRET), ("guardian.sentinel", {"key": SECRET}),
     ],
 )  # fmt: skip
 def test_a_secret_in_the_wrong_place_or_shape_is_not_repeated(stakewarden: Run, plant: Plant, where: str, value: object) -> None:

@@ -20,6 +20,7 @@ from monitor.samples import FrameWindow
 from monitor.service import reading
 from monitor.service.reading import Memory
 from monitor.service.setup import Setup
+from monitor.turns import at_once
 from tests.collectors.lido_state import ADMIN, ETH, IMPLEMENTATION, WHO, Lido, account, log, sources, stamp, word
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ class World:
         snapshot = self.state.snapshot(reading.reads_of(due), tuple(replace(one, block=self.at) for one in logs), self.number)
         snapshot = replace(snapshot, agreed=("a", "b", "c"))
         before = self.memory
-        found = reading.judge(self.collectors, due, snapshot, before)
+        found = at_once(reading.judging(self.collectors, due, snapshot, before))
         for frame in (*frames, *found.frames):
             self.window.append(frame)
             self.frames.append(frame)

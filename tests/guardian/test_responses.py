@@ -11,17 +11,15 @@ import pytest
 from sqlalchemy import select
 
 from monitor.alerts.matchers import parse_matcher
-from monitor.guardian import ledger
 from monitor.guardian.deciding import Seen
 from monitor.guardian.decision import Decision, decision_id
-from monitor.guardian.ledger import Signed
+from monitor.guardian.execution import ledger
 from monitor.guardian.policy import Agreement, Policy, Response
 from monitor.guardian.responses import Responses, kept
-from monitor.model import BlockStamp, EpisodeId, Hash, RuleId, Slot
+from monitor.model import BlockStamp, EpisodeId, Hash, RuleId, Slot, Tick
 from monitor.store import Store
 from monitor.store.tables.decisions import DecisionRow, PolicyRow
 from monitor.store.tables.guardian import PauseRow
-from tests.collectors.lido_state import stamp
 from tests.guardian.judged import THREE, World, calm, ground
 
 AT = BlockStamp(100, Hash("0xaa"), Hash("0x99"), 1_700_000_000, Slot(5))
@@ -44,14 +42,14 @@ def decision(kind: str = "pause", at: BlockStamp = AT, episode: str = "e1", **ch
     return replace(found, **changes)
 
 
-def admit(store: Store, *decisions: Decision, when: float = 5.0, branch: tuple[str, ...] = ("0xaa",)) -> list[str]:
+def admit(store: Store, *decisions: Decision, when: float = 5.0) -> list[str]:
     with store.begin() as unit:
-        return [d.id for d in Responses().admit(unit, decisions, AT, when, [Hash(h) for h in branch])]
+        return [d.id for d in Responses().admit(unit, decisions, AT, when)]
 
 
 def rows(store: Store) -> list[PauseRow]:
     with store.read() as unit:
-        return ledger.latest(unit)
+        return [PauseRow(**row) for row in unit.conn.execute(select(PauseRow.__table__)).mappings()]  # type: ignore[attr-defined]
 
 
 def documents(store: Store) -> list[str]:
@@ -64,13 +62,14 @@ def test_a_pause_is_owed_with_its_block_and_its_document(either: Store) -> None:
     (row,) = rows(either)
     assert (row.id, row.state, row.target, row.observed_hash, row.agreed, row.decided_at) == (
         id,
-        "owed",
+        "decided",
         "vault",
         AT.hash,
         '["a","b"]',
         5.0,
     )
     assert row.evidence == "0x" + decision().digest.hex() and documents(either) == ["{}\n"]
+    assert row.standing, "it holds at this block, so it may be signed"
 
 
 def test_a_rolled_back_block_owes_nothing(either: Store) -> None:
@@ -93,26 +92,29 @@ def test_the_same_block_twice_owes_once(either: Store) -> None:
     assert len(rows(either)) == 1
 
 
-def test_what_is_owed_stays_until_its_block_is_orphaned_or_something_is_signed(either: Store) -> None:
+def test_what_is_on_its_way_goes_on_whatever_is_decided_at_later_blocks(either: Store) -> None:
     (id,) = admit(either, decision())
-    assert not admit(either, decision(at=BLOCK), branch=("0xaa", "0xbb")), "the alert still fires: nothing new"
+    for state in ("decided", "signed", "sent", "orphaned"):
+        with either.begin() as unit:
+            ledger.move(unit, id, state)
+        assert not admit(either, decision(at=BLOCK), when=6.0) and not admit(either, decision("propose", at=BLOCK))
+        (row,) = rows(either)
+        assert (row.observed_hash, row.decided_at, row.state) == (AT.hash, 5.0, state)
+
+
+def test_what_does_not_hold_at_a_block_stands_no_more_and_nothing_is_seen_at_a_tick(either: Store) -> None:
+    admit(either, decision())
     with either.begin() as unit:
-        ledger.move(unit, id, "simulated", simulated_at=5.5)
-    assert admit(either, decision(at=BLOCK), when=6.0, branch=("0xbb",))
-    assert ledger.latencies(rows(either)[0]) == {}, "what was simulated on the other branch counts no more"
-    (row,) = rows(either)
-    assert (row.observed_hash, row.decided_at, row.state) == (BLOCK.hash, 6.0, "owed")
-    with either.begin() as unit:
-        ledger.sign(unit, id, Signed(Hash("0x01"), "0xS", 7, 1, 10, 1, "0xraw"), 7.0, first=True)
-    assert not admit(either, decision(at=replace(BLOCK, hash=Hash("0xcc"))), branch=("0xcc",))
-    (row,) = rows(either)
-    assert (row.observed_hash, row.state) == (BLOCK.hash, "signed")
+        Responses().admit(unit, [], Tick(AT, AT.timestamp + 30), 6.0)
+    assert rows(either)[0].standing
+    admit(either)
+    assert rows(either)[0].standing is False
 
 
 @pytest.mark.parametrize("first", ["refused", "propose"])
 def test_what_was_not_enough_can_become_a_pause_later(either: Store, first: str) -> None:
     admit(either, decision(first))
-    assert admit(either, decision(at=BLOCK)) and rows(either)[0].state == "owed"
+    assert admit(either, decision(at=BLOCK)) and rows(either)[0].state == "decided"
     assert not admit(either, decision("propose", at=BLOCK)), "and is not taken back by a weaker word"
 
 
@@ -124,10 +126,17 @@ def test_a_refusal_becomes_a_proposal_and_not_the_other_way_round(either: Store)
 
 def test_a_settled_pause_is_not_owed_again(either: Store) -> None:
     (id,) = admit(either, decision())
-    for state, note in (("verified", None), ("sent", None), ("failed", None), ("shadow", None), ("refused", ledger.ALREADY_PAUSED)):
+    for state, note in (
+        ("verified", None),
+        ("sent", None),
+        ("failed", None),
+        ("shadowed", None),
+        ("refused", ledger.NEEDLESS),
+        ("refused", "cancelled"),
+    ):
         with either.begin() as unit:
             ledger.move(unit, id, state, note=note)
-        assert not admit(either, decision(at=BLOCK), branch=())
+        assert not admit(either, decision(at=BLOCK))
         assert rows(either)[0].state == state
 
 
@@ -150,8 +159,7 @@ def run(store: Store, world: World, seen: Seen, responses: Responses) -> list[st
         before = kept(unit, [c.id for c in wanted])
     decisions = responses.decide(seen, wanted, before)
     with store.begin() as unit:
-        branch = {stamp(number, 0).hash for number in range(world.number + 1)}
-        return [d.kind for d in responses.admit(unit, decisions, seen.at, 5.0, branch)]
+        return [d.kind for d in responses.admit(unit, decisions, seen.at, 5.0)]
 
 
 def of(world: World, sentinel: bool = True) -> Responses:
@@ -179,7 +187,7 @@ def test_without_a_key_a_pause_is_refused_with_the_remedy(store: Store) -> None:
     world = calm()
     world.mint()
     assert run(store, world, world.step(), of(world, sentinel=False)) == ["refused"]
-    assert "guardian.key" in (rows(store)[0].note or "")
+    assert "guardian.sentinel" in (rows(store)[0].note or "")
 
 
 def test_agreement_that_comes_later_pauses_then(store: Store) -> None:
@@ -187,19 +195,6 @@ def test_agreement_that_comes_later_pauses_then(store: Store) -> None:
     world.mint()
     assert run(store, world, world.step(agreement=Agreement(THREE, frozenset("a"))), of(world)) == ["refused"]
     assert run(store, world, world.step(), of(world)) == ["pause"]
-
-
-def test_nonces_follow_our_own_until_they_are_dead(either: Store) -> None:
-    (id,) = admit(either, decision())
-    with either.begin() as unit:
-        assert ledger.next_nonce(unit, "0xS", 7) == 7
-        ledger.sign(unit, id, Signed(Hash("0x01"), "0xS", 7, 1, 10**30, 1, "0xraw"), 7.0, first=True)
-        assert ledger.next_nonce(unit, "0xS", 7) == 8 and ledger.next_nonce(unit, "0xS", 12) == 12
-        assert ledger.next_nonce(unit, "0xother", 7) == 7
-        assert ledger.pause(unit, id).transactions[0].max_fee == 10**30
-        assert ledger.busy(unit, "vault", "another") and not ledger.busy(unit, "vault", id)
-        ledger.bury(unit, id, "gone")
-        assert ledger.next_nonce(unit, "0xS", 7) == 7 and ledger.pause(unit, id).transactions == ()
 
 
 def test_episodes_are_apart(either: Store) -> None:
@@ -212,7 +207,7 @@ def test_outcomes_count_what_became_of_decisions(either: Store) -> None:
     (id,) = admit(either, decision())
     for state, note, outcome in [
         ("sent", None, "open"),
-        ("refused", ledger.ALREADY_PAUSED, "needless"),
+        ("refused", ledger.NEEDLESS, "needless"),
         ("refused", "no key", "refused"),
         ("failed", "reverted", "failed"),
         ("verified", None, "verified"),

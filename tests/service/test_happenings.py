@@ -85,21 +85,21 @@ async def test_a_rule_set_is_told_once_with_what_changed(store: Store, held: Lea
 
 
 async def test_each_kind_of_decision_is_told_in_its_words(store: Store, held: Lease) -> None:
-    for state in ("verified", "failed", "proposed", "shadow", "refused", "owed", "sent", "orphaned"):
+    for state in ("reported", "failed", "proposed", "shadow", "refused", "decided", "sent", "orphaned"):
         more = (
             {"verified_at": NOW - 5, "resumes_timestamp": int(NOW) + 600, "mined_tx": "0xfe", "mined_number": 9}
-            if state == "verified"
+            if state == "reported"
             else {}
         )
         pause(store, f"p-{state}", state, **more)
     pause(store, "old", "shadow", decided_at=NOW - 90_000)
-    assert await Chronicler(store, ["grafana"]).work(held, NOW) == 4
+    assert await Chronicler(store, ["grafana"]).work(held, NOW) == 5
     told = {b["identity"]: b for b in owed(store)}
     assert {i: b["title"] for i, b in told.items()} == {
-        "p-verified.verified": "vault was paused", "p-failed.failed": "vault could not be paused",
+        "p-reported.verified": "vault was paused", "p-orphaned.orphaned": "vault was paused in a block that is gone: on its way again", "p-failed.failed": "vault could not be paused",
         "p-proposed.proposed": "vault should be paused: a person decides", "p-shadow.shadow": "vault would have been paused",
     }  # fmt: skip
-    made = told["p-verified.verified"]
+    made = told["p-reported.verified"]
     assert (made["at"], made["ends"]) == (NOW - 5, int(NOW) + 600)
     assert made["lines"][1:] == [
         "rule lido/X at block 7 · response unbacked: supply above backing",

@@ -7,7 +7,7 @@ from monitor.cli.doctor.finding import Finding, note, ok, some, wrong
 from monitor.collectors import baseline
 from monitor.guardian import status as brake
 from monitor.guardian.byhand import PauseImpossible
-from monitor.guardian.keys import KeyProblem, load_signer
+from monitor.guardian.keys import KeyProblem, load_key
 from monitor.guardian.node import NoMajority
 from monitor.guardian.status import TargetStatus
 from monitor.model import Address, Code, Read, Value
@@ -85,8 +85,8 @@ async def guardian(settings: Settings) -> list[Finding]:
     if settings.guardian is None:
         return [note("guardian", "none is configured: nothing can be paused from here", "docs/guardian.md says what it needs")]
     try:
-        key = settings.guardian.key
-        sentinel = None if key is None else load_signer(key).address
+        key = settings.guardian.sentinel
+        sentinel = None if key is None else load_key(key).address
         found = await brake.status(settings.guardian, settings.network.execution, sentinel)
     except (NoMajority, PauseImpossible, KeyProblem) as error:
         return [wrong("guardian", str(error), "`stakewarden guardian status` tells more")]

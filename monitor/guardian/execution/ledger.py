@@ -125,15 +125,15 @@ class Pause:
 def decide(unit: Unit, values: Mapping[str, Any]) -> bool:
     """Open a pause in the judged block's transaction; False when it is known already. ``values`` are PauseRow's columns; one id is owed once.
 
-    One that was withdrawn, or refused by the policy, is opened again when the same episode asks again; one that people cancelled is not.
+    One that was withdrawn, proposed or refused by the policy is opened again when the same episode asks again; one that people cancelled is not.
     """
     fresh = {**values, "state": "decided", "standing": False}
     # RETURNING, since PostgreSQL's driver does not count inserted rows.
     new = insert(unit, PauseRow).values(**fresh).on_conflict_do_nothing(index_elements=["id"]).returning(col(PauseRow.id))
     if unit.conn.execute(new).first() is not None:
         return True
-    refused = (col(PauseRow.state) == "refused") & col(PauseRow.standing).is_(None)
-    again = update(PauseRow).where(col(PauseRow.id) == values["id"], refused | (col(PauseRow.state) == "withdrawn"))
+    unowed = col(PauseRow.state).in_(("refused", "proposed")) & col(PauseRow.standing).is_(None)
+    again = update(PauseRow).where(col(PauseRow.id) == values["id"], unowed | (col(PauseRow.state) == "withdrawn"))
     return bool(unit.conn.execute(again.values(**fresh, order=None, gathered_at=None, paged_at=None)).rowcount)
 
 
