@@ -235,7 +235,7 @@ def _pauses(ground: Ground, database: Database, expected: Mapping[str, int], sin
     guardian, world = ground.world["guardian"], ground.world
     logs = world.rpc.call("eth_getLogs", {"address": guardian.address, "fromBlock": hex(since + 1), "toBlock": "latest"})
     events = [found for log in logs if (found := guardian.artifact.log(dict(log)))]
-    came = Counter("sentinel" if args["bySentinel"] else "guardian" for name, args in events if name == "TargetPaused")
+    came = Counter("sentinel" if args["bySentinels"] else "guardian" for name, args in events if name == "TargetPaused")
     if +came != Counter({who: n for who, n in expected.items() if n}):
         yield f"pauses on the chain: {dict(came)}, expected: {dict(expected)}"
     nonce = int(world.rpc.call("eth_getTransactionCount", world.account("sentinel"), "latest"), 16)
@@ -250,8 +250,8 @@ def _pauses(ground: Ground, database: Database, expected: Mapping[str, int], sin
 def against_drill(drill: Drill, found: list[Final]) -> Iterator[str]:
     """Exactly the alerts of the drill, each one incident that ended as it must."""
     came = sorted((name, final.outcome) for final in found for name in final.alerts)
-    if came != sorted(drill.alerts.items()):
-        yield f"incidents: {came}, expected: {sorted(drill.alerts.items())}"
+    if came != sorted(drill.ends):
+        yield f"incidents: {came}, expected: {sorted(drill.ends)}"
 
 
 def against_reference(reference: list[Final], found: list[Final]) -> Iterator[str]:

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from benchmarks.rig import Rig
-from monitor.devnet.drills.scripts import UNBACKED_SHARES
+from monitor.devnet.drills.pauses import UNBACKED_SHARES
 from tests.service.ends import incident_of
 
 DRILL, ALERT = "unbacked-mint", "LidoShareRateDrift"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 from monitor.devnet import actions, trades
 from monitor.devnet.drills.ground import Ground
+from monitor.devnet.drills.pauses import burn, forget_proposal, mint, told
 from monitor.devnet.drills.play import Drill
 
 EVENT_SECONDS = 6 * 3600 + 120
@@ -76,6 +79,20 @@ def _stall(ground: Ground) -> int:
 def _unstall(ground: Ground) -> None:
     ground.beacon.unstall()
     ground.epochs(5)
+
+
+def _stall_and_mint(ground: Ground) -> int:
+    _stall(ground)
+    ground.wait("the stall", functools.partial(told, ground, "EthereumFinalityStalled"), 45)
+    return mint(ground)
+
+
+def _burn_and_unstall(ground: Ground) -> None:
+    """First the cause goes: once epochs are final again, the pause would be made."""
+    burn(ground)
+    ground.caught_up()
+    _unstall(ground)
+    forget_proposal(ground)
 
 
 def _depeg(ground: Ground) -> int:
@@ -169,6 +186,15 @@ CONSENSUS = (
         _stall,
         _unstall,
         {"EthereumFinalityStalled": "resolved"},
+        patience=45,
+    ),
+    Drill(
+        "finality-loss",
+        "shares are minted without ether while nothing is final: people decide",
+        _stall_and_mint,
+        _burn_and_unstall,
+        {"EthereumFinalityStalled": "resolved", "LidoShareRateDrift": "resolved", "GuardianPauseProposed": "resolved"},
+        proposed="finality lags",
         patience=45,
     ),
     Drill(

@@ -16,6 +16,7 @@ from monitor.devnet.rpc import RpcError
 from monitor.devnet.transactions import TransactionFailed
 
 Pauser = Literal["sentinel", "guardian"]
+DONE = ("verified", "reported")
 SETTLE_BLOCKS = 3
 READY_SECONDS = 60.0
 
@@ -24,17 +25,26 @@ READY_SECONDS = 60.0
 class Drill:
     """A scripted incident. ``act`` does it and returns the block at which the condition holds; ``undo`` puts all right again.
 
-    ``alerts``: exactly the alerts that must be told, each with how it must end. ``pauses``: by whom the vault must be paused.
-    ``patience``: wall seconds until the alerts must be there.
+    ``alerts``: exactly the alerts that must be told, each with how it must end; with several ends it is told as often, in this order.
+    ``pauses``: by whom the vault must be paused. ``proposed``: words of the reason for which a pause is only proposed; empty: none is.
+    ``proof``: what else must hold when all is there, of what happened since a block; it gives the problems. ``patience``: wall seconds
+    until the alerts must be there.
     """
 
     name: str
     about: str
     act: Callable[[Ground], int]
     undo: Callable[[Ground], None]
-    alerts: Mapping[str, str]
+    alerts: Mapping[str, str | tuple[str, ...]]
     pauses: tuple[Pauser, ...] = ()
+    proposed: str = ""
+    proof: Callable[[Ground, int], list[str]] = lambda ground, since: []
     patience: float = 30.0
+
+    @property
+    def ends(self) -> list[tuple[str, str]]:
+        """Each time that an alert must be told, with how it must end."""
+        return [(name, end) for name, ends in self.alerts.items() for end in ([ends] if isinstance(ends, str) else ends)]
 
 
 @dataclass
@@ -94,6 +104,7 @@ def _act(drill: Drill, ground: Ground, before: _Before, outcome: Outcome, say: C
     say(f"done at block {outcome.block}; waiting for {_listed(drill)}")
     _wait_for(drill, ground, before, outcome)
     _settle(ground)
+    outcome.problems += drill.proof(ground, outcome.block)
 
 
 def _hold(ground: Ground, say: Callable[[str], object], seconds: float) -> None:
@@ -165,13 +176,13 @@ def _wait_for(drill: Drill, ground: Ground, before: _Before, outcome: Outcome) -
 
 
 def _told(drill: Drill, ground: Ground, before: _Before) -> bool:
-    """Whether each expected alert's message was accepted, which the inbox itself must confirm."""
-    sent = set()
+    """Whether each expected alert's message was accepted as often as it must come, which the inbox itself must confirm."""
+    sent: Counter[str] = Counter()
     there = {m["metadata"]["event_payload"]["incident_id"] for m in ground.messages() if m.get("metadata")}
     for incident in before.new_incidents(ground.status()):
         if incident["id"] in there:
-            sent |= {_name(a) for a in incident["alerts"]}
-    return sent >= drill.alerts.keys()
+            sent.update({_name(a) for a in incident["alerts"]})
+    return sent >= Counter(name for name, _ in drill.ends)
 
 
 def _paused(drill: Drill, ground: Ground, before: _Before, outcome: Outcome) -> bool:
@@ -180,7 +191,7 @@ def _paused(drill: Drill, ground: Ground, before: _Before, outcome: Outcome) -> 
     if "sentinel" not in drill.pauses:
         return True
     pauses = before.new_pauses(ground.status())
-    return any(p["state"] in ("verified", "failed") for p in pauses)
+    return any(p["state"] in (*DONE, "failed") for p in pauses)
 
 
 def _settle(ground: Ground) -> None:
@@ -219,18 +230,22 @@ def _compare(drill: Drill, ground: Ground, before: _Before, outcome: Outcome) ->
 
 
 def _compare_alerts(drill: Drill, incidents: list[dict[str, Any]], outcome: Outcome) -> None:
-    came = Counter(name for i in incidents for name in {_name(a) for a in i["alerts"]})
-    for name in sorted(drill.alerts.keys() - came.keys()):
+    came: dict[str, list[str]] = {}
+    for incident in sorted(incidents, key=lambda i: i["alerts"][0]["since_number"]):
+        for name in {_name(a) for a in incident["alerts"]}:
+            came.setdefault(name, []).append(incident["outcome"] or "still open")
+    wanted: dict[str, list[str]] = {}
+    for name, end in drill.ends:
+        wanted.setdefault(name, []).append(end)
+    for name in sorted(wanted.keys() - came.keys()):
         outcome.problems.append(f"{name} was expected and did not come")
-    for name in sorted(came.keys() - drill.alerts.keys()):
+    for name in sorted(came.keys() - wanted.keys()):
         outcome.problems.append(f"{name} came and was not expected")
-    for name, count in sorted(came.items()):
-        if count > 1:
-            outcome.problems.append(f"{name} was told as {count} incidents, not one")
-    for incident in incidents:
-        for name in {_name(a) for a in incident["alerts"]} & drill.alerts.keys():
-            if incident["outcome"] not in (None, drill.alerts[name]):
-                outcome.problems.append(f"{name} ended as {incident['outcome']}, not as {drill.alerts[name]}")
+    for name in sorted(came.keys() & wanted.keys()):
+        if len(came[name]) != len(wanted[name]):
+            outcome.problems.append(f"{name} was told as {len(came[name])} incidents, not {len(wanted[name])}")
+        elif came[name] != wanted[name]:
+            outcome.problems.append(f"{name} ended as {', '.join(came[name])}, not as {', '.join(wanted[name])}")
 
 
 def _compare_messages(ground: Ground, before: _Before, incidents: list[dict[str, Any]], outcome: Outcome) -> None:
@@ -265,12 +280,19 @@ def _compare_pauses(drill: Drill, ground: Ground, before: _Before, status: Mappi
     logs = world.rpc.call("eth_getLogs", {"address": world["guardian"].address, "fromBlock": hex(before.block + 1), "toBlock": "latest"})
     events = [found for log in logs if (found := world["guardian"].artifact.log(dict(log)))]
     by = [args for name, args in events if name == "TargetPaused"]
-    came = ["sentinel" if args["bySentinel"] else "guardian" for args in by]
+    came = ["sentinel" if args["bySentinels"] else "guardian" for args in by]
     if sorted(came) != sorted(drill.pauses):
         outcome.problems.append(f"pauses on the chain: {', '.join(came) or 'none'}; expected: {', '.join(drill.pauses) or 'none'}")
     automatic = [p for p in before.new_pauses(status) if p["state"] not in ("shadow", "proposed", "refused")]
     if len(automatic) != drill.pauses.count("sentinel"):
         outcome.problems.append(f"{len(automatic)} pauses were decided, {drill.pauses.count('sentinel')} expected")
+    outcome.problems += [f"the pause of {p['target']} is {p['state']}: {p['note']}" for p in automatic if p["state"] not in DONE]
+    asked = [p["note"] or "" for p in before.new_pauses(status) if p["state"] == "proposed"]
+    if len(asked) != (1 if drill.proposed else 0) or any(drill.proposed not in why for why in asked):
+        said = ", ".join(f"{why!r}" for why in asked) or "none"
+        outcome.problems.append(
+            f"proposals to pause: {said}; expected: {f'one that says {drill.proposed!r}' if drill.proposed else 'none'}"
+        )
 
 
 def _tell(incidents: list[dict[str, Any]], pauses: list[dict[str, Any]], outcome: Outcome) -> None:

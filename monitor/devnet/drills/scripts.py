@@ -8,12 +8,11 @@ from monitor.devnet import actions
 from monitor.devnet.accounts import address_of
 from monitor.devnet.drills.consensus import CONSENSUS
 from monitor.devnet.drills.ground import Ground
+from monitor.devnet.drills.pauses import ATTACKER, PAUSES, UNBACKED_SHARES, told
 from monitor.devnet.drills.play import Drill
 
 EVENT_SECONDS = 6 * 3600 + 120
 """Longer than any event is visible, so that alerts about what happened once have ended."""
-ATTACKER = "attacker"
-UNBACKED_SHARES = 5_000 * 10**18
 
 
 def _grant(ground: Ground) -> int:
@@ -98,45 +97,13 @@ def _orphan(ground: Ground) -> int:
     block = _grant(ground)
     ground.caught_up()
     for name in ("LidoRoleGrantedUnapproved", "LidoRoleHolderUnapproved"):
-        ground.wait(name, functools.partial(_told, ground, name), 30)
+        ground.wait(name, functools.partial(told, ground, name), 30)
     actions.reorg(ground.world, ground.head() - block + 2)
     return block
 
 
-def _told(ground: Ground, name: str) -> bool | None:
-    """True while the alert fires and its message was accepted."""
-    incidents = [i for i in ground.status()["incidents"] if i["closed_at"] is None and any(m["sent_at"] for m in i["messages"])]
-    return any(a["labels"]["alertname"] == name and a["state"] == "firing" for i in incidents for a in i["alerts"]) or None
-
-
 def _nothing(ground: Ground) -> None:
     ground.world.wait_blocks(1)
-
-
-def _pause(ground: Ground) -> int:
-    return actions.pause_vault(ground.world).block
-
-
-def _resume(ground: Ground) -> None:
-    actions.rearm(ground.world)
-
-
-def _mint(ground: Ground) -> int:
-    return actions.mint_unbacked(ground.world, address_of(ATTACKER), UNBACKED_SHARES).block
-
-
-def _burn(ground: Ground) -> None:
-    actions.burn_unbacked(ground.world, address_of(ATTACKER), UNBACKED_SHARES)
-    actions.rearm(ground.world)
-
-
-def _upgrade(ground: Ground) -> int:
-    return actions.upgrade(ground.world, "lido").block
-
-
-def _downgrade(ground: Ground) -> None:
-    actions.restore(ground.world, "lido")
-    actions.rearm(ground.world)
 
 
 _ALL = (
@@ -181,24 +148,7 @@ _ALL = (
         {"LidoRoleGrantedUnapproved": "retracted", "LidoRoleHolderUnapproved": "retracted"},
         patience=60,
     ),
-    Drill("pause", "a person with GUARDIAN_ROLE pauses the vault", _pause, _resume, {"GuardianTargetPaused": "resolved"}, ("guardian",)),
-    Drill(
-        "unbacked-mint",
-        "shares are minted without ether: the share rate drops outside a report",
-        _mint,
-        _burn,
-        {"LidoShareRateDrift": "resolved", "GuardianTargetPaused": "resolved"},
-        ("sentinel",),
-    ),
-    Drill(
-        "unapproved-upgrade",
-        "the proxy of stETH gets an implementation that nobody approved",
-        _upgrade,
-        _downgrade,
-        {"LidoUpgradeUnapproved": "resolved", "GuardianTargetPaused": "resolved"},
-        ("sentinel",),
-    ),
 )
 
-DRILLS = {drill.name: drill for drill in (*_ALL, *CONSENSUS)}
+DRILLS = {drill.name: drill for drill in (*_ALL, *PAUSES, *CONSENSUS)}
 """By name."""
