@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {
-    AccessControlDefaultAdminRules
-} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
-import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {Levers} from "./Levers.sol";
+import {Orders} from "./Orders.sol";
+import {Powers} from "./Powers.sol";
+import {Targets} from "./Targets.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 /// @title Guardian: pulls the brake of the contracts that entrusted it with one
@@ -13,355 +12,315 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 ///
 /// Trust assumptions
 /// - The default admin (governance, behind the delay of AccessControlDefaultAdminRules) is trusted to register real
-///   targets. At worst it can let its own accounts pause registered targets, each for at most MAX_DURATION where the
-///   lever lapses. It cannot make this contract resume a target, move value, or call anything but a lever.
-/// - Guardians (people, normally Safes) may pause any registered target, always. At worst they pause targets that need
-///   no pause; whoever may resume a target undoes that there.
-/// - Sentinels (keys of monitoring services) are expected to be stolen one day. At worst a thief pauses each armed
-///   target once, for the duration that the admin chose, and no more targets than the contract-wide budget; then a
-///   person has to arm again. A sentinel never holds another role.
-/// - Targets are not trusted while they are called: they may eat gas, re-enter, return anything, or lie. A target that
-///   says that it is paused while it is not cannot be caught on chain; all other lies revert the call.
+///   targets and to choose limits. At worst it makes its own accounts guardians and sentinels and has registered targets
+///   paused, each time for no longer than the ceilings where the lever lapses. It can take protection away. It cannot make
+///   this contract resume a target, move value, or call anything but a lever.
+/// - Guardians (people, normally Safes) may pause any registered target, whatever the sentinels' side is in. At worst they
+///   pause what needs no pause, each target for no longer than its quota until the admin renews it, and they switch the
+///   sentinels off; whoever may resume a target undoes a pause there. A pause by the lever Pause has no end of its own.
+/// - Sentinels (keys of monitoring services) sign and do nothing else. Fewer than the threshold can do nothing. Thieves of
+///   as many as the threshold pause each armed target `budget` times, for the time that the admin chose, with a cooldown
+///   between, and no more often than the contract-wide budget over all targets; then the admin has to act.
+/// - Submitters are trusted with nothing: an order says all there is to say. At worst they submit no order, or one late
+///   within its age: any other submitter may do it as well.
+/// - Targets and breakers are not trusted while they are called: they may eat gas, re-enter, return anything, or lie. A
+///   target that says that it is paused while it is not cannot be caught on chain; all other lies revert the call.
+/// - Lido's CircuitBreaker has one pauser per contract: making this contract the pauser takes the committee's right to
+///   pause that contract away, and after one pause the breaker's admin has to assign again. Its length is the breaker's.
 /// - Nobody can upgrade this contract. It holds no funds and accepts none.
-contract Guardian is AccessControlDefaultAdminRules, Pausable, ReentrancyGuardTransient {
-    using EnumerableSet for EnumerableSet.AddressSet;
-
-    /// @dev How a target is paused. The order is part of the ABI: append only.
-    /// None: not registered. PauseFor: `pauseFor(uint256)`, `isPaused()`, `getResumeSinceTimestamp()`; the pause lapses
-    /// by itself. Pause: `pause()`, `paused()`; the pause does not lapse, so it is for people only.
-    enum Lever {
-        None,
-        PauseFor,
-        Pause
-    }
-
-    /// @dev Whether sentinels may pause a target. Spent: a sentinel did, and nobody armed the target again.
-    enum Arming {
-        Disarmed,
-        Armed,
-        Spent
-    }
-
-    /// @dev Why a sentinel may not pause a target now. The order is part of the ABI: append only.
-    enum Refusal {
-        None,
-        NotSentinel,
-        SentinelsStopped,
-        NotRegistered,
-        LeverDoesNotLapse,
-        NotArmed,
-        AlreadySpent,
-        BudgetSpent,
-        AlreadyPaused,
-        StateUnreadable
-    }
-
-    /// @dev One storage slot. `duration`: seconds of a pause by this contract, 0 for a lever that does not lapse.
-    /// `gasLimit`: gas that the target gets for its pause function.
-    struct Target {
-        Lever lever;
-        Arming arming;
-        uint32 duration;
-        uint32 gasLimit;
-    }
-
-    // ------------------------------------------------------------------------------------------------ state
-
-    /// @notice People: may pause any registered target, disarm targets and stop all sentinels.
-    bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
-    /// @notice Monitoring services: may pause armed targets within the budget.
-    bytes32 public constant SENTINEL_ROLE = keccak256("SENTINEL_ROLE");
-
-    /// @notice Bounds of a target's gas limit: enough for a storage write behind a proxy, and far below a block's gas.
-    uint256 public constant MIN_GAS_LIMIT = 30_000;
-    uint256 public constant MAX_GAS_LIMIT = 5_000_000;
+///
+/// When a target is paused already: sentinels are refused. Guardians may make the pause end later, never earlier, if the
+/// target lets them. Lido's PausableUntil does not: it refuses while it is paused, and only who may resume it can make room.
+/// Then people sign the next pause ahead, and anyone submits it from the second at which the target resumes (TargetPaused
+/// names it): the signatures of a Safe do not age. A right to resume, which alone would close that gap, stays elsewhere.
+contract Guardian is Orders, Targets, ReentrancyGuardTransient {
+    /// @notice Targets or orders in one batch: with the largest gas limits they fit into one transaction.
+    uint256 public constant MAX_BATCH = 8;
     /// @notice Gas for one read of a target's state.
-    uint256 public constant READ_GAS = 50_000;
-    /// @notice No target can be paused for longer than so many seconds by a lever that lapses.
-    uint256 public immutable MAX_DURATION;
+    uint256 public constant READ_GAS = Levers.READ_GAS;
 
-    /// @dev Gas kept for what follows the call of the target: two reads and the event.
-    uint256 private constant RESERVE_GAS = 2 * READ_GAS + 30_000;
-
-    /// @notice Pauses that sentinels may still make, over all targets together.
-    uint256 public sentinelBudget;
-
-    EnumerableSet.AddressSet private _registered;
-    mapping(address target => Target) private _targets;
-    mapping(bytes32 role => EnumerableSet.AddressSet) private _holders;
-
-    // ----------------------------------------------------------------------------------------------- events
-
-    event TargetRegistered(address indexed target, Lever lever, uint256 duration, uint256 gasLimit);
-    event TargetUnregistered(address indexed target);
-    event TargetArmed(address indexed target);
-    event TargetDisarmed(address indexed target, address indexed by);
-    event SentinelBudgetSet(uint256 budget);
-
-    /// @notice A target was paused. `resumesAt`: first second at which it is not paused any more, as the target itself
-    /// says it; 2^256-1 if the pause does not lapse.
-    event TargetPaused(address indexed target, address indexed by, bool bySentinel, uint256 resumesAt);
-
-    // ----------------------------------------------------------------------------------------------- errors
-
-    /// @notice A pause could last for ever or not at all.
-    error DurationOutOfBounds(uint256 duration, uint256 max);
-    /// @notice The gas limit is outside MIN_GAS_LIMIT and MAX_GAS_LIMIT.
-    error GasLimitOutOfBounds(uint256 gasLimit);
-    /// @notice The account has no code: calls to it would succeed and pause nothing.
-    error NotAContract(address target);
-    /// @notice The guardian cannot be its own target.
-    error SelfTarget();
-    error UnknownLever();
-    error AlreadyRegistered(address target);
-    error NotRegistered(address target);
-    /// @notice Only a lever that lapses by itself may be given to sentinels.
-    error LeverDoesNotLapse(address target);
-    /// @notice A sentinel's key must not hold any other power.
-    error SentinelHoldsNoOtherRole(address account);
-    /// @notice Less gas is left than the target's limit and the checks after it need.
-    error NotEnoughGas(uint256 left, uint256 needed);
-    error SentinelRefused(address target, Refusal reason);
-    error AlreadyPaused(address target);
-    /// @notice The target did not say in READ_GAS whether, or until when, it is paused.
-    error StateUnreadable(address target);
-    /// @notice The target's pause function reverted; `selector` is the first four bytes of its error, 0 if there are none.
-    error PauseFailed(address target, bytes4 selector);
-    /// @notice The target's pause function returned, and the target says that it is not paused.
-    error NotPausedAfterwards(address target);
-    /// @notice The target says that it is paused until a time that was not asked for.
-    error WrongResumeTime(address target, uint256 resumesAt, uint256 latest);
-
-    // ---------------------------------------------------------------------------------------- construction
+    /// @dev Gas kept for what follows the call of the target: two reads, one storage write, events.
+    uint256 private constant AFTER_GAS = 150_000;
+    /// @dev Gas for what comes before it: up to five reads, MAX_SENTINELS signatures, storage.
+    uint256 private constant BEFORE_GAS = 420_000;
+    /// @dev Gas for the calldata of one order with MAX_SENTINELS signatures, by the floor price of EIP-7623; what execution
+    /// does not pay of that is more than enough for adding up what a batch needs.
+    uint256 private constant CALLDATA_GAS = 60_000;
+    uint256 private constant TRANSACTION_GAS = 21_000;
 
     /// @param adminDelay seconds between the proposal and the acceptance of a new default admin
     /// @param admin the first default admin
-    /// @param maxDuration ceiling of every pause that lapses, for ever: a stolen admin key cannot raise it
-    constructor(uint48 adminDelay, address admin, uint256 maxDuration)
-        AccessControlDefaultAdminRules(adminDelay, admin)
-    {
-        if (maxDuration == 0 || maxDuration > type(uint32).max) {
-            revert DurationOutOfBounds(maxDuration, type(uint32).max);
-        }
-        MAX_DURATION = maxDuration;
+    /// @param threshold_ how many sentinels have to sign
+    /// @param ceilings_ what no admin can ever go beyond: a stolen admin key cannot raise it
+    constructor(uint48 adminDelay, address admin, uint8 threshold_, Ceilings memory ceilings_)
+        Powers(adminDelay, admin, threshold_, ceilings_)
+    {}
+
+    /// @dev For the batches, which call themselves so that what fails is undone alone. The contract calls itself nowhere
+    /// else: neither a target nor a breaker can be this contract.
+    modifier onlySelf() {
+        if (msg.sender != address(this)) revert OnlySelf();
+        _;
     }
 
     // ------------------------------------------------------------------------------------------------ views
 
-    /// @notice All registered targets.
-    function targets() external view returns (address[] memory) {
-        return _registered.values();
+    /// @notice The first reason for which `execute` would refuse this order in this block; None if there is none.
+    function checkOrder(Order calldata order, bytes calldata signatures) external view returns (Refusal refusal) {
+        (refusal,,) = _check(order, signatures);
     }
 
-    /// @notice What is registered for a target; lever None if nothing is.
-    function target(address target_) external view returns (Target memory) {
-        return _targets[target_];
+    /// @notice Whether a well signed, fresh order would be taken for this target now.
+    function checkTarget(address target_) external view returns (Refusal refusal) {
+        Entry storage e = _entries[target_];
+        refusal = _storedRefusal(e);
+        if (refusal == Refusal.None) refusal = _outsideRefusal(target_, e);
     }
 
-    /// @notice Whether this sentinel may pause this target now, as far as this contract knows; else the first reason.
-    /// @dev The target itself may still refuse: simulate the call as well.
-    function sentinelCheck(address target_, address sentinel) public view returns (bool ok, Refusal reason) {
-        reason = _sentinelRefusal(target_, sentinel);
-        ok = reason == Refusal.None;
-    }
-
-    /// @notice All holders of a role, with the names of IAccessControlEnumerable, so that "who else could pull this" can
-    /// be read in full instead of being put together from events.
-    function getRoleMembers(bytes32 role) external view returns (address[] memory) {
-        return _holders[role].values();
-    }
-
-    function getRoleMember(bytes32 role, uint256 index) external view returns (address) {
-        return _holders[role].at(index);
-    }
-
-    function getRoleMemberCount(bytes32 role) external view returns (uint256) {
-        return _holders[role].length();
+    /// @notice Gas for a transaction that pauses these targets, so that gas is no reason to fail.
+    function gasNeeded(address[] calldata targets_) external view returns (uint256 gas_) {
+        gas_ = TRANSACTION_GAS;
+        for (uint256 i = 0; i < targets_.length; ++i) {
+            gas_ += CALLDATA_GAS + _gasForOne(targets_[i]);
+        }
     }
 
     // --------------------------------------------------------------------------------------- writes: people
 
-    /// @notice Pauses a registered target. Works also when sentinels are stopped, budgets are spent, the target is disarmed.
+    /// @notice Pauses a registered target for the admin's `guardianSeconds`, or for what is left of the quota.
     function pauseTarget(address target_) external nonReentrant onlyRole(GUARDIAN_ROLE) {
-        Target memory t = _targets[target_];
-        if (t.lever == Lever.None) revert NotRegistered(target_);
-        (bool readable, bool pausedNow) = _isPaused(target_, t.lever);
-        if (!readable) revert StateUnreadable(target_);
-        // What is paused already is not paused by us: the caller must not believe that its duration begins now.
-        if (pausedNow) revert AlreadyPaused(target_);
-        _pull(target_, t, false);
+        _pauseByGuardian(target_, msg.sender);
     }
 
-    /// @notice Takes a target from the sentinels at once. People's pauses are not touched.
-    function disarm(address target_) external {
-        // Nobody else: taking a target out of the automatic protection is an attack of its own.
-        if (!hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) _checkRole(GUARDIAN_ROLE);
-        Target storage t = _targets[target_];
-        if (t.lever == Lever.None) revert NotRegistered(target_);
-        t.arming = Arming.Disarmed;
-        emit TargetDisarmed(target_, msg.sender);
-    }
-
-    /// @notice Stops all sentinels at once, for the case that one runs wild. People's pauses are not touched.
-    function stopSentinels() external onlyRole(GUARDIAN_ROLE) {
-        _pause();
-    }
-
-    // ------------------------------------------------------------------------------------- writes: sentinels
-
-    /// @notice Pauses an armed target, once until it is armed again and within the contract-wide budget.
-    function sentinelPause(address target_) external nonReentrant {
-        Refusal reason = _sentinelRefusal(target_, msg.sender);
-        if (reason != Refusal.None) revert SentinelRefused(target_, reason);
-        Target storage t = _targets[target_];
-        // Spent before the call: a target that finds a way back in finds nothing left. A failed call takes all of it back.
-        t.arming = Arming.Spent;
-        sentinelBudget -= 1;
-        _pull(target_, t, true);
-    }
-
-    // ----------------------------------------------------------------------------------------- writes: admin
-
-    /// @notice Registers a target, disarmed. To change a target, unregister it first, which disarms it.
-    /// @param lever how the target is paused
-    /// @param duration seconds of each pause; must be 0 for a lever that does not lapse
-    /// @param gasLimit gas that the target gets for its pause function
-    function register(address target_, Lever lever, uint32 duration, uint32 gasLimit)
+    /// @notice The same for up to MAX_BATCH targets. What fails is told by TargetNotPaused and does not stop the others.
+    function pauseTargets(address[] calldata targets_)
         external
-        onlyRole(DEFAULT_ADMIN_ROLE)
+        nonReentrant
+        onlyRole(GUARDIAN_ROLE)
+        returns (uint256 paused_)
     {
-        if (lever == Lever.None) revert UnknownLever();
-        // Itself: pauseTarget would stop sentinels under the name of a target.
-        if (target_ == address(this)) revert SelfTarget();
-        if (target_.code.length == 0) revert NotAContract(target_);
-        uint256 max = lever == Lever.PauseFor ? MAX_DURATION : 0;
-        if (duration > max || (lever == Lever.PauseFor && duration == 0)) revert DurationOutOfBounds(duration, max);
-        if (gasLimit < MIN_GAS_LIMIT || gasLimit > MAX_GAS_LIMIT) revert GasLimitOutOfBounds(gasLimit);
-        if (!_registered.add(target_)) revert AlreadyRegistered(target_);
-        _targets[target_] = Target(lever, Arming.Disarmed, duration, gasLimit);
-        emit TargetRegistered(target_, lever, duration, gasLimit);
+        _within(Bound.BatchLength, targets_.length, 1, MAX_BATCH);
+        uint256 needed = 0;
+        for (uint256 i = 0; i < targets_.length; ++i) {
+            needed += _gasForOne(targets_[i]);
+        }
+        _requireGas(needed);
+        for (uint256 i = 0; i < targets_.length; ++i) {
+            try this.pauseAlone(targets_[i], msg.sender) {
+                ++paused_;
+            } catch (bytes memory reason) {
+                emit TargetNotPaused(targets_[i], msg.sender, reason);
+            }
+        }
     }
 
-    /// @notice Forgets a target: nobody can pause it through this contract any more.
-    function unregister(address target_) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (!_registered.remove(target_)) revert NotRegistered(target_);
-        delete _targets[target_];
-        emit TargetUnregistered(target_);
+    /// @notice Keeps this contract alive as a pauser at the breaker of this target.
+    /// @dev People only: the breaker asks for a sign of life to learn that somebody is there who would pause. If anyone
+    /// could send it, a committee whose keys are lost would look alive for ever.
+    function heartbeat(address target_) external nonReentrant onlyPeople {
+        Entry storage e = _known(target_);
+        if (e.lever != Lever.CircuitBreaker) revert NotCircuitBreaker(target_);
+        address via = e.via;
+        _requireGas(_gasForCall(e.gasLimit));
+        (bool ok, bytes4 selector) = Levers.callCapped(via, e.gasLimit, abi.encodeWithSignature("heartbeat()"));
+        if (!ok) revert HeartbeatFailed(via, selector);
+        (bool readable, uint256 expiry) =
+            Levers.readWord(via, abi.encodeWithSignature("heartbeatExpiry(address)", address(this)));
+        if (!readable || expiry <= block.timestamp) revert HeartbeatFailed(via, 0);
+        emit HeartbeatSent(via, msg.sender, expiry);
     }
 
-    /// @notice Lets sentinels pause the target once.
-    function arm(address target_) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        Target storage t = _targets[target_];
-        if (t.lever == Lever.None) revert NotRegistered(target_);
-        // A machine's pause that does not end by itself would need people to undo a false alarm.
-        if (t.lever != Lever.PauseFor) revert LeverDoesNotLapse(target_);
-        t.arming = Arming.Armed;
-        emit TargetArmed(target_);
+    // ---------------------------------------------------------------------------------------- writes: anyone
+
+    /// @notice Pauses what the order names, if enough sentinels signed it and nothing speaks against it.
+    function execute(Order calldata order, bytes calldata signatures) external nonReentrant {
+        _execute(order, signatures, msg.sender);
     }
 
-    /// @notice Sets how many pauses sentinels may still make, over all targets together.
-    function setSentinelBudget(uint256 budget) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        sentinelBudget = budget;
-        emit SentinelBudgetSet(budget);
+    /// @notice The same for up to MAX_BATCH orders. What fails is told by OrderFailed and does not stop the others.
+    function executeBatch(Order[] calldata orders, bytes[] calldata signatures)
+        external
+        nonReentrant
+        returns (uint256 executed)
+    {
+        _within(Bound.BatchLength, orders.length, 1, MAX_BATCH);
+        _within(Bound.BatchLength, signatures.length, orders.length, orders.length);
+        uint256 needed = 0;
+        for (uint256 i = 0; i < orders.length; ++i) {
+            needed += _gasForOne(orders[i].target);
+        }
+        _requireGas(needed);
+        for (uint256 i = 0; i < orders.length; ++i) {
+            try this.executeAlone(orders[i], signatures[i], msg.sender) {
+                ++executed;
+            } catch (bytes memory reason) {
+                emit OrderFailed(orders[i].target, orders[i].decision, msg.sender, reason);
+            }
+        }
     }
 
-    /// @notice Lets sentinels act again after stopSentinels.
-    function allowSentinels() external onlyRole(DEFAULT_ADMIN_ROLE) {
-        _unpause();
+    /// @notice One of pauseTargets; only this contract itself may call it.
+    function pauseAlone(address target_, address by) external onlySelf {
+        _pauseByGuardian(target_, by);
     }
 
-    // --------------------------------------------------------------------------------------------- internal
-
-    /// @dev One key for two powers would let who steals a service's key act as a person, without budget or arming.
-    function _grantRole(bytes32 role, address account) internal override returns (bool granted) {
-        bool clash = role == SENTINEL_ROLE
-            ? hasRole(GUARDIAN_ROLE, account) || hasRole(DEFAULT_ADMIN_ROLE, account)
-            : hasRole(SENTINEL_ROLE, account);
-        if (clash) revert SentinelHoldsNoOtherRole(account);
-        granted = super._grantRole(role, account);
-        if (granted) _holders[role].add(account);
+    /// @notice One of executeBatch; only this contract itself may call it.
+    function executeAlone(Order calldata order, bytes calldata signatures, address submitter) external onlySelf {
+        _execute(order, signatures, submitter);
     }
 
-    function _revokeRole(bytes32 role, address account) internal override returns (bool revoked) {
-        revoked = super._revokeRole(role, account);
-        if (revoked) _holders[role].remove(account);
+    // ------------------------------------------------------------------------------------------------ pauses
+
+    /// @dev Nothing of the sentinels' side is looked at here: not their stop, budgets, arming, cooldown or expiry.
+    function _pauseByGuardian(address target_, address by) private {
+        Entry storage e = _known(target_);
+        (uint256 longest, uint256 current) = _guardianSeconds(target_, e);
+        uint64 epoch = _raiseEpoch(e);
+        (uint256 resumesAt, uint256 endsAt) = _pull(target_, e, longest, current);
+        // What the target granted, not what was asked for. A timed pause that is resumed early stays charged: who resumes
+        // it may not be who counts it.
+        e.guardianUsed += uint32(endsAt - current);
+        e.pausedAt = uint48(block.timestamp);
+        e.endsAt = uint48(endsAt);
+        emit TargetPaused(target_, by, false, resumesAt, epoch);
     }
 
-    function _sentinelRefusal(address target_, address sentinel) private view returns (Refusal) {
-        if (!hasRole(SENTINEL_ROLE, sentinel)) return Refusal.NotSentinel;
-        if (paused()) return Refusal.SentinelsStopped;
-        Target memory t = _targets[target_];
-        if (t.lever == Lever.None) return Refusal.NotRegistered;
-        // Only a lapsing lever can be armed; held here as well, since this is the promise of the contract.
-        if (t.lever != Lever.PauseFor) return Refusal.LeverDoesNotLapse;
-        if (t.arming == Arming.Disarmed) return Refusal.NotArmed;
-        if (t.arming == Arming.Spent) return Refusal.AlreadySpent;
-        if (sentinelBudget == 0) return Refusal.BudgetSpent;
-        (bool readable, bool pausedNow) = _isPaused(target_, t.lever);
-        if (!readable) return Refusal.StateUnreadable;
-        return pausedNow ? Refusal.AlreadyPaused : Refusal.None;
+    /// @dev `longest`: seconds from now of a guardian's pause: the admin's, or what the quota still holds, since half a pause
+    /// is better than none. `current`: where the added time begins: now, or the end of the pause that is on.
+    function _guardianSeconds(address target_, Entry storage e)
+        private
+        view
+        returns (uint256 longest, uint256 current)
+    {
+        (bool readable, bool paused_) = Levers.isPaused(target_, e.lever);
+        current = block.timestamp;
+        if (readable && paused_) (readable, current) = Levers.resumesAt(target_, e.lever);
+        if (!readable) revert StateUnreadable(target_);
+        longest = e.guardianSeconds;
+        // A shorter pause over a longer one would be a resumption, which nobody here may do: an endless pause of governance
+        // must not become one that lapses tomorrow.
+        if (current >= block.timestamp + longest) revert AlreadyPaused(target_, current);
+        // A lying target: paused, and over already.
+        if (current < block.timestamp) current = block.timestamp;
+        uint256 left = e.guardianQuota > e.guardianUsed ? e.guardianQuota - e.guardianUsed : 0;
+        if (left == 0) revert GuardianTimeSpent(target_);
+        uint256 most = left + current - block.timestamp;
+        if (most < longest) longest = most;
     }
 
-    /// @dev Calls the lever and believes nothing but what the target says afterwards.
-    function _pull(address target_, Target memory t, bool bySentinel) private {
+    function _execute(Order calldata order, bytes calldata signatures, address submitter) private {
+        (Refusal refusal, bytes32 digest, address[] memory signers) = _check(order, signatures);
+        if (refusal != Refusal.None) revert OrderRefused(order.target, refusal);
+        Entry storage e = _entries[order.target];
+        if (e.arming == Arming.Shadow) {
+            // Told once: without this, anyone could repeat the event until the order is too old.
+            _close(digest);
+            emit OrderShadowed(order.target, order.decision, submitter, order.observedBlock, signers);
+            return;
+        }
+        // Spent before the call: a target that finds a way back in finds nothing left. A failed call takes it all back.
+        e.used += 1;
+        sentinelBudget -= 1;
+        uint64 epoch = _raiseEpoch(e);
+        (uint256 resumesAt, uint256 endsAt) = _pull(order.target, e, e.sentinelSeconds, block.timestamp);
+        e.pausedAt = uint48(block.timestamp);
+        e.endsAt = uint48(endsAt);
+        e.sentinelEndsAt = uint48(endsAt);
+        emit OrderExecuted(order.target, order.decision, submitter, order.observedBlock, signers);
+        emit TargetPaused(order.target, submitter, true, resumesAt, epoch);
+    }
+
+    /// @dev Calls the lever and believes nothing but what the target says afterwards. A later end than asked for is refused,
+    /// for people too: `pauseFor(1 day)` that pauses for ever is not the lever that was registered. An earlier end is taken
+    /// (the target may have a ceiling of its own). An end that adds nothing contradicts the pause.
+    function _pull(address target_, Entry storage e, uint256 longest, uint256 current)
+        private
+        returns (uint256 resumesAt, uint256 endsAt)
+    {
+        Lever lever = e.lever;
         // A call gets at most 63/64 of the gas that is left, silently: with too little, the target would fail for the
         // sender's reason and look broken.
-        uint256 needed = (uint256(t.gasLimit) * 64) / 63 + RESERVE_GAS;
-        if (gasleft() < needed) revert NotEnoughGas(gasleft(), needed);
-        bytes memory data = t.lever == Lever.PauseFor
-            ? abi.encodeWithSignature("pauseFor(uint256)", uint256(t.duration))
-            : abi.encodeWithSignature("pause()");
-        (bool ok, bytes4 selector) = _callWithLimit(target_, t.gasLimit, data);
+        _requireGas(_gasForCall(e.gasLimit));
+        address via = lever == Lever.CircuitBreaker ? e.via : address(0);
+        (bool ok, bytes4 selector) = Levers.pull(target_, via, lever, longest, e.gasLimit);
         if (!ok) revert PauseFailed(target_, selector);
-        (bool readable, bool pausedNow) = _isPaused(target_, t.lever);
+        (bool readable, bool paused_) = Levers.isPaused(target_, lever);
         if (!readable) revert StateUnreadable(target_);
-        if (!pausedNow) revert NotPausedAfterwards(target_);
-        uint256 resumesAt = t.lever == Lever.PauseFor ? _resumesAt(target_, t.duration) : type(uint256).max;
-        emit TargetPaused(target_, msg.sender, bySentinel, resumesAt);
-    }
-
-    /// @dev A target that turns `pauseFor(1 day)` into a pause for ever breaks the promise that a sentinel's pause lapses,
-    /// so a later end than asked for is refused, for people too: it is not the lever that was registered. An earlier end
-    /// is taken (the target has a ceiling of its own, and half a pause is better than none): the event tells it. An end
-    /// that is over already contradicts the pause.
-    function _resumesAt(address target_, uint256 duration) private view returns (uint256 resumesAt) {
-        bool readable;
-        (readable, resumesAt) = _readWord(target_, abi.encodeWithSignature("getResumeSinceTimestamp()"));
+        if (!paused_) revert NotPausedAfterwards(target_);
+        (readable, resumesAt) = Levers.resumesAt(target_, lever);
         if (!readable) revert StateUnreadable(target_);
-        uint256 latest = block.timestamp + duration;
-        if (resumesAt <= block.timestamp || resumesAt > latest) revert WrongResumeTime(target_, resumesAt, latest);
-    }
-
-    /// @dev Anything but a clean 0 or 1 is not an answer.
-    function _isPaused(address target_, Lever lever) private view returns (bool readable, bool pausedNow) {
-        uint256 word;
-        (readable, word) =
-            _readWord(target_, abi.encodeWithSignature(lever == Lever.PauseFor ? "isPaused()" : "paused()"));
-        if (word > 1) return (false, false);
-        pausedNow = word == 1;
-    }
-
-    /// @dev Copies no more than one word, whatever the target returns: copying megabytes would burn the caller's gas, not
-    /// the target's. The gas is capped for the same reason.
-    function _readWord(address target_, bytes memory data) private view returns (bool readable, uint256 word) {
-        uint256 cap = READ_GAS;
-        assembly ("memory-safe") {
-            mstore(0, 0)
-            readable := staticcall(cap, target_, add(data, 0x20), mload(data), 0, 0x20)
-            readable := and(readable, gt(returndatasize(), 0x1f))
-            if readable { word := mload(0) }
+        uint256 latest = block.timestamp + longest;
+        if (lever == Lever.Pause) return (resumesAt, latest);
+        if (resumesAt <= current || resumesAt > latest) {
+            revert WrongResumeTime(target_, resumesAt, current + 1, latest);
         }
+        endsAt = resumesAt;
     }
 
-    /// @dev No value, capped gas, and of the returned data only the error's selector.
-    function _callWithLimit(address target_, uint256 cap, bytes memory data)
+    // ------------------------------------------------------------------------------------------------ checks
+
+    /// @dev One function for the view and the write, so that they cannot disagree. Targets are asked only for an order that
+    /// enough sentinels signed; the block hash comes last (see Refusal).
+    function _check(Order calldata order, bytes calldata signatures)
         private
-        returns (bool ok, bytes4 selector)
+        view
+        returns (Refusal refusal, bytes32 digest, address[] memory signers)
     {
-        assembly ("memory-safe") {
-            mstore(0, 0)
-            ok := call(cap, target_, 0, add(data, 0x20), mload(data), 0, 4)
-            if iszero(ok) { selector := mload(0) }
+        Entry storage e = _entries[order.target];
+        refusal = _storedRefusal(e);
+        if (refusal != Refusal.None) return (refusal, digest, signers);
+        digest = orderDigest(order);
+        refusal = _orderRefusal(order, digest, _epoch(e.epoch));
+        if (refusal != Refusal.None) return (refusal, digest, signers);
+        (refusal, signers) = _signers(digest, signatures);
+        if (refusal != Refusal.None) return (refusal, digest, signers);
+        refusal = _outsideRefusal(order.target, e);
+        if (refusal == Refusal.None && !_sameChain(order)) refusal = Refusal.WrongBlockHash;
+    }
+
+    /// @dev What this contract knows by itself about sentinel pauses of a target.
+    function _storedRefusal(Entry storage e) private view returns (Refusal) {
+        if (paused()) return Refusal.SentinelsStopped;
+        if (e.lever == Lever.None) return Refusal.NotRegistered;
+        // Only a lapsing lever can be armed; held here as well, since this is the promise of the contract.
+        if (e.lever == Lever.Pause) return Refusal.LeverDoesNotLapse;
+        if (e.arming == Arming.Disarmed) return Refusal.NotArmed;
+        if (e.used >= e.budget) return Refusal.TargetBudgetSpent;
+        if (sentinelBudget == 0) return Refusal.ContractBudgetSpent;
+        // Users get some time to leave between two pauses of machines, whatever the machines say.
+        if (block.timestamp < uint256(e.sentinelEndsAt) + e.cooldown) return Refusal.CoolingDown;
+        return Refusal.None;
+    }
+
+    /// @dev What the target and its breaker say.
+    function _outsideRefusal(address target_, Entry storage e) private view returns (Refusal) {
+        (bool readable, bool paused_) = Levers.isPaused(target_, e.lever);
+        if (!readable) return Refusal.StateUnreadable;
+        // Not even to make it longer: sentinels' time is one pause, and its end a moment for people.
+        if (paused_) return Refusal.AlreadyPaused;
+        if (e.lever == Lever.CircuitBreaker && !Levers.breakerReady(e.via, target_, address(this), e.sentinelSeconds)) {
+            return Refusal.BreakerNotReady;
         }
+        return Refusal.None;
+    }
+
+    // --------------------------------------------------------------------------------------------------- gas
+
+    function _requireGas(uint256 needed) private view {
+        uint256 left = gasleft();
+        if (left < needed) revert NotEnoughGas(left, needed);
+    }
+
+    /// @dev What has to be left right before a capped call: 63/64 of it cover the cap, and the checks after it still run.
+    function _gasForCall(uint256 cap) private pure returns (uint256) {
+        return cap + cap / 63 + AFTER_GAS;
+    }
+
+    /// @dev What one of a batch can use, in a frame of its own. A batch begins only if there is enough for all: with less, an
+    /// eater of gas would make the others fail, and an estimate of gas would find the least at which nothing reverts,
+    /// because nothing is paused.
+    function _gasForOne(address target_) private view returns (uint256) {
+        uint256 inside = _gasForCall(_entries[target_].gasLimit) + BEFORE_GAS;
+        return inside + inside / 63;
     }
 }

@@ -14,14 +14,15 @@ import typer
 from monitor.cli import decisions, guardian_safe
 from monitor.cli.failure import Failure
 from monitor.cli.guardian_levers import levers
-from monitor.cli.laptop import JsonOption, signer, signer_of
+from monitor.cli.laptop import JsonOption, account_of, signer
 from monitor.cli.where import SettingsOption
 from monitor.guardian import byhand
 from monitor.guardian import status as brake_status
 from monitor.guardian.byhand import PauseImpossible
+from monitor.guardian.contract import Registered
 from monitor.guardian.node import NoMajority
 from monitor.guardian.settings import GuardianSettings
-from monitor.guardian.status import PresignedStatus, Status, TargetStatus
+from monitor.guardian.status import PresignedStatus, SentinelStatus, Status, TargetStatus
 
 if TYPE_CHECKING:
     from monitor.service.settings import Settings
@@ -41,9 +42,10 @@ def status(settings: SettingsOption = None, as_json: JsonOption = False) -> None
     """Would a pause work right now? Each target, by people and by the service, with the reason for what fails."""
     config = _read(settings)
     guardian = _guardian(config)
-    sentinel = None if guardian.key is None else signer_of(guardian.key).address
+    sentinel = None if guardian.sentinel is None else account_of(guardian.sentinel)
+    senders = tuple(account_of(key) for key in guardian.senders)
     try:
-        found = asyncio.run(brake_status.status(guardian, config.network.execution, sentinel))
+        found = asyncio.run(brake_status.status(guardian, config.network.execution, sentinel, senders))
     except (NoMajority, PauseImpossible) as wrong:
         raise Failure(str(wrong), code=1) from None
     typer.echo(json.dumps(asdict(found), indent=1) if as_json else "\n".join(_status_lines(found)))
@@ -118,13 +120,23 @@ def _guardian(config: Settings) -> GuardianSettings:
 def _status_lines(found: Status) -> list[str]:
     stopped = {True: "stopped", False: "allowed", None: "unknown"}[found.sentinels_stopped]
     lines = [f"guardian {found.contract} on chain {found.chain_id}, block {found.block} of {_utc(found.block_timestamp)}"]
-    lines.append(f"sentinels: {stopped}; pauses left in the contract-wide budget: {_or_unknown(found.sentinel_budget)}")
     lines.append(f"people: {', '.join(found.guardians) or 'nobody'}")
-    if found.sentinel is not None:
-        balance = "unknown" if found.sentinel_balance is None else f"{found.sentinel_balance / 10**18:.4f} ether"
-        lines.append(f"service's key: {found.sentinel}, {balance}, {_or_unknown(found.sentinel_waiting)} transactions waiting")
+    live = sum(s.is_live for s in found.sentinels)
+    lines.append(
+        f"sentinels: {stopped}; {live} of {len(found.sentinels)} live, {_or_unknown(found.threshold)} have to sign; "
+        f"pauses left in the contract-wide budget: {_or_unknown(found.sentinel_budget)}"
+    )
+    lines += [_sentinel_line(found, sentinel) for sentinel in found.sentinels]
+    for sender in found.senders:
+        balance = "unknown" if sender.balance is None else f"{sender.balance / 10**18:.4f} ether"
+        lines.append(f"  sends: {sender.account}, {balance}, {_or_unknown(sender.waiting)} transactions waiting")
     lines += [line for target in found.targets for line in _target_lines(target)]
     return lines + [line for each in found.presigned for line in _presigned_lines(each)]
+
+
+def _sentinel_line(found: Status, sentinel: SentinelStatus) -> str:
+    ours = ", the service's own" if sentinel.account == found.sentinel else ""
+    return f"  signs: {sentinel.account}{ours}, {'until' if sentinel.is_live else 'EXPIRED'} {_utc(sentinel.expires_timestamp)}"
 
 
 def _presigned_lines(found: PresignedStatus) -> list[str]:
@@ -138,7 +150,8 @@ def _target_lines(target: TargetStatus) -> list[str]:
     until = f" until {_utc(target.resumes_timestamp)}" if target.paused and target.resumes_timestamp is not None else ""
     lines = [
         "",
-        f"{target.name} {target.address}: {paused}{until}; lever {target.lever}, {target.arming}, pauses for {target.duration_seconds} s",
+        f"{target.name} {target.address}: {paused}{until}; lever {target.lever}, {target.arming}",
+        *_limits_lines(target.registered),
     ]
     if target.unknown is not None:
         lines.append(f"  readiness is not known: {target.unknown}")
@@ -146,6 +159,17 @@ def _target_lines(target: TargetStatus) -> list[str]:
         lines.append(f"  by {readiness.by}: {'ready' if readiness.ready else 'NOT READY'}")
         lines += [f"    {check.name}: {check.reason}" for check in readiness.failing]
     return lines
+
+
+def _limits_lines(found: Registered | None) -> list[str]:
+    if found is None or found.lever == "None":
+        return []
+    people = f"  people pause for {found.guardian_seconds} s; {found.quota_left} of {found.guardian_quota} s are left to them"
+    if found.lever == "Pause":
+        return [people]
+    cool = f"; cooling down until {_utc(found.cool_at)}" if found.cool_at else ""
+    sentinels = f"  sentinels pause for {found.sentinel_seconds} s; {found.used} of {found.budget} pauses used since it was armed{cool}"
+    return [people, sentinels]
 
 
 def _utc(timestamp: int) -> str:

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 from monitor.chain.settings import EndpointSettings
 from monitor.cli.failure import Failure
 from monitor.guardian.contract import PauseImpossible
-from monitor.guardian.keys import KeyProblem, Signer, load_signer
+from monitor.guardian.keys import KeyProblem, Signer, load_key, load_signer
 from monitor.guardian.levers.declared import BadDeclaration, Declarations, of
 from monitor.guardian.node import Nodes, NoMajority, number
 from monitor.guardian.person import Fees
 from monitor.guardian.safe.document import BadFile
 from monitor.guardian.settings import GuardianSettings, KeySettings
+from monitor.model import Address
 from monitor.model.secrecy import hold_settings
 
 T = TypeVar("T")
@@ -115,6 +116,14 @@ def signer_of(key: KeySettings) -> Signer:
     """Raises Failure."""
     try:
         return load_signer(key)
+    except KeyProblem as wrong:
+        raise Failure(str(wrong)) from None
+
+
+def account_of(key: KeySettings) -> Address:
+    """The account of a service's key, wherever that is held. Raises Failure."""
+    try:
+        return load_key(key).address
     except KeyProblem as wrong:
         raise Failure(str(wrong)) from None
 

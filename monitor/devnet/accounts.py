@@ -17,7 +17,7 @@ MEMBERS = 9
 ROLES = (
     "deployer", "governance", "guardian_person", "sentinel", "circuit_breaker", "reseal_manager", "depositor_bot", "vault_hub",
     "module_rewards", "vault_user", *(f"member_{i}" for i in range(MEMBERS)), "attacker", "staker_0", "staker_1", "staker_2",
-    "market_maker",
+    "market_maker", "sender",
 )  # fmt: skip
 """Names in the order of the mnemonic's accounts. ``vault_hub`` is a contract on mainnet, an account here."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.devnet import reports
-from monitor.devnet.deploy import LIDO_APP_ID, MODULES, VALIDATOR, role
+from monitor.devnet.deploy import LIDO_APP_ID, MODULES, NOBODY, VALIDATOR, VAULT_LIMITS, role
 from monitor.devnet.transactions import Receipt, Transaction, ether
 from monitor.devnet.world import EL_REWARDS_A_DAY, World
 
@@ -290,11 +290,14 @@ def resume_vault(world: World) -> Receipt | None:
 
 
 def rearm(world: World, budget: int = 1) -> None:
-    """After a pause: governance resumes the vault, arms it again and gives the sentinels their budget back."""
+    """After a pause: governance resumes the vault, registers and arms it anew and gives the sentinels their budget back.
+
+    Registered anew, since sentinels may not pause again before the end that their last pause would have had, resumed or not.
+    """
     resume_vault(world)
-    guardian, governance = world["guardian"], world.account("governance")
-    arm = guardian.tx(governance, "arm", world["vault"].address)
-    world.send(arm, guardian.tx(governance, "setSentinelBudget", budget))
+    guardian, governance, vault = world["guardian"], world.account("governance"), world["vault"].address
+    calls = (("unregister", vault), ("register", vault, NOBODY, 1, VAULT_LIMITS), ("arm", vault), ("setSentinelBudget", budget))
+    world.send(*(guardian.tx(governance, function, *arguments) for function, *arguments in calls))
 
 
 # ---------------------------------------------------------------- reorgs

@@ -31,9 +31,15 @@ EPOCHS_INTO_FRAME = 12
 """Where in a frame the devnet begins: late enough that the frame's report is due, early enough that the next is far."""
 QUORUM = 5
 CONSENSUS_VERSION = 6
-GUARDIAN_MAX_DURATION = 7 * 86400
-VAULT_PAUSE_SECONDS = 3 * 86400
+DAY = 86400
+CEILINGS = (7 * DAY, 7 * DAY, 14 * DAY, 7 * DAY, 365 * DAY, 0)
+"""The guardian's: sentinels' pause, guardians' pause and quota, cooldown, a sentinel's lifetime; and the age of orders (the default)."""
+SENTINEL_LIFETIME = 180 * DAY
+VAULT_PAUSE_SECONDS = 3 * DAY
 VAULT_GAS_LIMIT = 150_000
+VAULT_LIMITS = (VAULT_PAUSE_SECONDS, VAULT_PAUSE_SECONDS, 14 * DAY, 0, VAULT_GAS_LIMIT, 1)
+"""The vault's, as the guardian has them: sentinels' and guardians' pause, guardians' quota, cooldown, gas, sentinels' pauses."""
+NOBODY = "0x" + "00" * 20
 STAKED = {"staker_0": 30_000, "staker_1": 20_000, "staker_2": 10_000}
 """Ether staked by each at the start."""
 VALIDATOR = 32
@@ -146,7 +152,7 @@ def deploy(rpc: Rpc, compiled: Artifacts, *, staked: dict[str, int] | None = Non
     arguments = _arguments(place, genesis, compiled)
     rpc.call("anvil_setCode", MULTICALL3, "0x" + compiled["Multicall3"].deployed.hex())
     send(rpc, [Transaction(deployer, None, compiled[kind].create(*arguments[name][0]), arguments[name][1]) for name, kind in _ORDER])
-    _wire(rpc, compiled, place)
+    _wire(rpc, compiled, place, now)
     _fill(rpc, compiled, place, STAKED if staked is None else staked)
     market = open_market(rpc, compiled, place["lido"])
     kinds = {name: kind for name, kind in _ORDER if "." not in name}
@@ -207,7 +213,7 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
         "hash_consensus_ao": (chain, frame, agent, place["accounting_oracle"]),
         "withdrawal_vault": (place["withdrawal_vault.implementation"], agent),
         "vault": (place["wsteth"], address_of("governance")),
-        "guardian": (0, address_of("governance"), GUARDIAN_MAX_DURATION),
+        "guardian": (0, address_of("governance"), 1, CEILINGS),
     }
     return {name: (free.get(name, (locator,)), ether(1) if name == "lido" else 0) for name, _ in _ORDER}
 
@@ -222,7 +228,7 @@ def role(name: str) -> bytes:
     return bytes(32) if name == "DEFAULT_ADMIN_ROLE" else keccak(text=name)
 
 
-def _wire(rpc: Rpc, compiled: Artifacts, place: dict[str, str]) -> None:
+def _wire(rpc: Rpc, compiled: Artifacts, place: dict[str, str], now: int) -> None:
     """Give the roles, seat the committee, register and arm the vault."""
     governance, vault = address_of("governance"), place["vault"]
 
@@ -249,8 +255,8 @@ def _wire(rpc: Rpc, compiled: Artifacts, place: dict[str, str]) -> None:
         by_governance("vault", "Vault", "grantRole", role("PAUSE_ROLE"), place["guardian"]),
         by_governance("vault", "Vault", "grantRole", role("RESUME_ROLE"), governance),
         by_governance("guardian", "Guardian", "grantRole", role("GUARDIAN_ROLE"), address_of("guardian_person")),
-        by_governance("guardian", "Guardian", "grantRole", role("SENTINEL_ROLE"), address_of("sentinel")),
-        by_governance("guardian", "Guardian", "register", vault, 1, VAULT_PAUSE_SECONDS, VAULT_GAS_LIMIT),
+        by_governance("guardian", "Guardian", "setSentinel", address_of("sentinel"), now + SENTINEL_LIFETIME),
+        by_governance("guardian", "Guardian", "register", vault, NOBODY, 1, VAULT_LIMITS),
         by_governance("guardian", "Guardian", "arm", vault),
         by_governance("guardian", "Guardian", "setSentinelBudget", 1),
     ]

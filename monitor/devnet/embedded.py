@@ -149,8 +149,8 @@ class Embedded:
     def _write_files(self, web_port: int, store_url: str | None) -> None:
         self.world.deployment.write(self.folder / "deployment.yaml")
         write_keys(self.folder / "keys.json")
-        _secret(self.folder / "sentinel.key", key_of("sentinel"))
-        _secret(self.folder / "guardian_person.key", key_of("guardian_person"))
+        for name in ("sentinel", "sender", "guardian_person"):
+            _secret(self.folder / f"{name}.key", key_of(name))
         _secret(self.folder / "slack.token", TOKEN)
         _secret(self.folder / "page.token", secrets.token_hex(16))
         _secret(self.folder / "grafana.token", GRAFANA_TOKEN)
@@ -205,10 +205,10 @@ class Embedded:
             "guardian": {
                 "contract": contracts["guardian"],
                 "targets": [{"name": "vault", "address": contracts["vault"]}],
-                "key": {"key_file": str(folder / "sentinel.key")},
+                "sentinel": {"key_file": str(folder / "sentinel.key")},
+                "senders": [{"key_file": str(folder / "sender.key")}],
                 # Blocks come every second here: as much time as 10 blocks of mainnet.
                 "max_age_blocks": 120,
-                "bump_after_seconds": 6,
                 "poll_seconds": 0.5,
             },
             "web": {"port": web_port, "token_file": str(folder / "page.token"), "public_url": _page(web_port)},

@@ -58,10 +58,8 @@ class PauseResult:
 def calldata(settings: GuardianSettings, target: str, chain_id: int) -> Calldata:
     """The transaction that a Safe with GUARDIAN_ROLE sends. Needs no endpoint. Raises PauseImpossible for an unknown target."""
     found = _find(settings, target)
-    data = guardian.pause_calldata(found.where, sentinel=False)
-    ends = (
-        "for the admin's duration; it lapses by itself" if found.lever == "pauseFor" else "until somebody with the right to resume lifts it"
-    )
+    data = guardian.pause_calldata(found.where)
+    ends = "until somebody with the right to resume lifts it" if found.lever == "pause" else "for the admin's duration; it lapses by itself"
     return Calldata(
         chain_id,
         settings.where,
@@ -142,10 +140,11 @@ class _Hand:
         )
 
     async def _gas(self) -> int:
-        answer = await self.nodes.call("registered target", self.settings.where, guardian.TARGET.call(self.lever.settings.where).data)
-        if isinstance(answer, Refused) or len(answer) != 128:
+        """What the contract says: an estimate may be short of it, and a pause that runs out of gas pauses nothing."""
+        answer = await self.nodes.call("gas", self.settings.where, guardian.GAS_NEEDED.call((self.lever.settings.where,)).data)
+        if isinstance(answer, Refused) or len(answer) != 32:
             raise PauseImpossible(f"the contract at {self.settings.where} is not a guardian: correct guardian.contract")
-        return guardian.gas_for(guardian.TARGET.decode(answer)[3])
+        return int.from_bytes(answer, "big")
 
     async def _simulate(self, gas: int) -> None:
         answer = await self.nodes.call("simulation", self.settings.where, self._data(), sender=self.signer.address, gas=gas)
@@ -164,4 +163,4 @@ class _Hand:
         return None if isinstance(resumes, Refused) else int.from_bytes(resumes, "big")
 
     def _data(self) -> bytes:
-        return guardian.pause_calldata(self.lever.settings.where, sentinel=False)
+        return guardian.pause_calldata(self.lever.settings.where)

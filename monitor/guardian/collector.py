@@ -1,4 +1,4 @@
-"""The collector "guardian": readiness of each target, who paused, and the sentinel's gas money, at every block."""
+"""The collector "guardian": readiness of each target, who paused, the service's own keys, and pauses signed in advance, at every block."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import Any
 from monitor.catalogue.shipped import GUARDIAN
 from monitor.collectors.emit import Samples, blind, ether, event_of
 from monitor.guardian import contract as guardian
+from monitor.guardian.checks import Readiness, reasons
 from monitor.guardian.levers import Lever, NoGood
-from monitor.guardian.readiness import Brake, Readiness, reasons, scope_of
+from monitor.guardian.orders_ready import Keys, balance, live
+from monitor.guardian.readiness import Brake, scope_of
+from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.settings import GuardianSettings
 from monitor.model import EVERY_BLOCK, Address, Event, Family, Frame, Known, Labels, Read, Snapshot, Unanswered, ok_frame
 from monitor.protocols.abi import Events
 
 
-def brake_of(settings: GuardianSettings, sentinel: Address | None) -> Brake:
-    """The brake of the settings. ``sentinel``: the address of the service's key, if it has one."""
-    return Brake(settings.where, tuple(Lever(t) for t in settings.targets), sentinel, int(settings.min_balance_ether * 10**18))
+def brake_of(settings: GuardianSettings, sentinel: Address | None, senders: tuple[Address, ...] = ()) -> Brake:
+    """The brake of the settings. ``sentinel``, ``senders``: the addresses of the service's keys, if it has any."""
+    keys = Keys(sentinel, senders, int(settings.min_balance_ether * 10**18), bool(settings.peers))
+    return Brake(settings.where, tuple(Lever(t) for t in settings.targets), keys)
 
 
 class GuardianCollector:
-    """One scope a target, so that a target that cannot be read blinds only itself; and one for the sentinel's account.
+    """One scope a target, so that a target that cannot be read blinds only itself; one a pause signed in advance; and one for the service's keys.
 
     ``known["reasons"]`` holds, for each target, why its checks fail: for pages and messages.
     """
@@ -30,23 +34,26 @@ class GuardianCollector:
     families: tuple[Family, ...] = GUARDIAN
     cadence = EVERY_BLOCK
 
-    def __init__(self, brake: Brake) -> None:
-        self.brake = brake
+    def __init__(self, brake: Brake, presigned: Sequence[Presigned] = ()) -> None:
+        self.brake, self.presigned = brake, tuple(presigned)
         self._events = Events((brake.contract, guardian.TARGET_PAUSED))
         self._names = {lever.settings.where: lever.name for lever in brake.levers}
-        own: tuple[Labels, ...] = ((),) if brake.sentinel is not None else ()
-        self.scopes: tuple[Labels, ...] = (*(scope_of(lever) for lever in brake.levers), *own)
+        files: tuple[Labels, ...] = tuple(_scope_of(p) for p in self.presigned)
+        own: tuple[Labels, ...] = ((),) if self._has_keys else ()
+        self.scopes: tuple[Labels, ...] = (*(scope_of(lever) for lever in brake.levers), *files, *own)
         self.watches = frozenset({brake.at})
 
     def plan(self, known: Known) -> Sequence[Read]:
-        return tuple(dict.fromkeys(self.brake.reads(known)))
+        signed = [read for each in self.presigned for read in each.reads()]
+        return tuple(dict.fromkeys([*self.brake.reads(known), *signed]))
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
         paused = self._paused(snapshot)
         why: dict[str, Any] = {}
         frames = [self._target(lever, snapshot, known, paused.get(lever.name, []), why) for lever in self.brake.levers]
-        if self.brake.sentinel is not None:
-            frames.append(self._balance(snapshot))
+        frames += [self._signed(each, snapshot, why) for each in self.presigned]
+        if self._has_keys:
+            frames.append(self._own(snapshot))
         return frames, {**self.brake.learn(snapshot, known), "reasons": why}
 
     def _target(self, lever: Lever, snapshot: Snapshot, known: Known, events: list[Event], why: dict[str, Any]) -> Frame:
@@ -60,18 +67,43 @@ class GuardianCollector:
         samples = Samples(scope)
         if not isinstance(paused, NoGood):
             samples.put("guardian_target_paused", paused)
+        target = self.brake.registered(lever, snapshot)
+        if target is not None and lever.lapses:
+            samples.put("guardian_target_shadow", target.arming == "Shadow")
+        if (expires := self.brake.breaker_expiry(lever, snapshot)) is not None:
+            samples.put("guardian_heartbeat_seconds", max(0, expires - snapshot.stamp.timestamp))
         for readiness in found:
             _put(samples, readiness)
         why[lever.name] = reasons(found)
         return ok_frame(self.name, scope, snapshot.stamp, samples.found, events)
 
-    def _balance(self, snapshot: Snapshot) -> Frame:
-        samples = Samples(())
+    @property
+    def _has_keys(self) -> bool:
+        return self.brake.sentinel is not None or bool(self.brake.keys.senders)
+
+    def _own(self, snapshot: Snapshot) -> Frame:
+        samples, keys = Samples(()), self.brake.keys
         try:
-            samples.put("guardian_sentinel_balance_ether", ether(self.brake.balance(snapshot)))
+            for sender in keys.senders:
+                samples.put("guardian_sender_balance_ether", ether(balance(sender, snapshot)), account=sender)
+            sentinels = live(self.brake.contract, snapshot)
         except Unanswered as missing:
             return blind(self.name, (), snapshot.stamp, missing)
+        if keys.sentinel is not None and not isinstance(sentinels, NoGood) and (expiry := sentinels.get(keys.sentinel)) is not None:
+            samples.put("guardian_sentinel_expiry_seconds", max(0, expiry - snapshot.stamp.timestamp))
         return ok_frame(self.name, (), snapshot.stamp, samples.found)
+
+    def _signed(self, signed: Presigned, snapshot: Snapshot, why: dict[str, Any]) -> Frame:
+        scope = _scope_of(signed)
+        try:
+            checks = signed.judge(snapshot)
+        except Unanswered as missing:
+            return blind(self.name, scope, snapshot.stamp, missing)
+        samples = Samples(scope)
+        failing = {c.name: c.reason for c in checks if not c.ok}
+        samples.put("guardian_presigned_ready", not failing)
+        why[f"signed in advance: {signed.name}"] = {"presigned": failing}
+        return ok_frame(self.name, scope, snapshot.stamp, samples.found)
 
     def _paused(self, snapshot: Snapshot) -> dict[str, list[Event]]:
         """Pauses by target's name; those of targets that the settings do not have are left out."""
@@ -80,10 +112,14 @@ class GuardianCollector:
             name = self._names.get(seen.values["target"])
             if name is None:
                 continue
-            by = "sentinel" if seen.values["bySentinel"] else "guardian"
+            by = "sentinel" if seen.values["bySentinels"] else "guardian"
             details = {"account": seen.values["by"], "resumes_at": str(seen.values["resumesAt"])}
             found.setdefault(name, []).append(event_of("guardian_pause", {"target": name, "by": by}, seen.log, details))
         return found
+
+
+def _scope_of(signed: Presigned) -> Labels:
+    return (("file", signed.name),)
 
 
 def _put(samples: Samples, readiness: Readiness) -> None:

@@ -24,7 +24,7 @@ class Shipped:
     contract: str
 
 
-GUARDIAN = Shipped("order_guardian.json", "OrderGuardian")
+GUARDIAN = Shipped("guardian.json", "Guardian")
 RELEASER = Shipped("releaser.json", "Releaser")
 
 

@@ -1,18 +1,19 @@
-"""The guardian contract as the rest of this room sees it: calls, events, gas, and what its errors mean.
+"""The guardian contract as the rest of this room sees it: calls, events, and what each of its refusals means for an order that is on its way.
 
-``abi.json`` is what the compiler gave for ``contracts/src/Guardian.sol``; a test holds both together, so that nothing
-here needs a compiler at run time.
+Its interface is the committed one (``compiled.GUARDIAN``); a test holds it to the source.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from eth_hash.auto import keccak
 
+from monitor.guardian import compiled
+from monitor.guardian.order import ABI_TYPE, Order
 from monitor.model import Address
 from monitor.protocols.abi import EventType, Function, decode, selector
 
@@ -21,54 +22,180 @@ class PauseImpossible(Exception):
     """A pause would not go through, or did not, or there is no guardian where the settings say: why, and what to do."""
 
 
-LEVERS = ("none", "pauseFor", "pause")
-ARMING = ("disarmed", "armed", "spent")
-REFUSALS = (
-    "nothing forbids it",
-    "the account does not hold SENTINEL_ROLE",
-    "sentinels are stopped (the admin lifts that with allowSentinels)",
-    "the target is not registered",
-    "the target's lever does not lapse by itself, so only people may pull it",
-    "the target is not armed (the admin arms it)",
-    "a sentinel paused this target already (the admin arms it again)",
-    "the sentinels' budget is spent (the admin sets a new one)",
-    "the target is paused already",
-    "the target does not say whether it is paused",
+LEVERS = ("None", "PauseFor", "Pause", "CircuitBreaker")
+ARMING = ("Disarmed", "Shadow", "Armed")
+
+Meaning = Literal["fine", "needless", "stale", "cancelled", "early", "obstacle"]
+"""``stale``: this very order is void or not signed well enough, another one may do. ``early``: the endpoints are behind the observed
+block. ``obstacle``: no order would be taken."""
+
+REFUSALS: Mapping[str, tuple[Meaning, str]] = {
+    "None": ("fine", "nothing forbids it"),
+    "SentinelsStopped": ("obstacle", "people stopped the sentinels (the admin lifts that with allowSentinels)"),
+    "NotRegistered": ("obstacle", "the target is not registered"),
+    "LeverDoesNotLapse": ("obstacle", "the target's lever does not lapse by itself, so only people may pull it"),
+    "NotArmed": ("obstacle", "the target is not armed (the admin arms it)"),
+    "TargetBudgetSpent": ("obstacle", "the sentinels' pauses of this target are spent (the admin arms it again)"),
+    "ContractBudgetSpent": ("obstacle", "the sentinels' budget over all targets is spent (the admin sets a new one)"),
+    "CoolingDown": ("obstacle", "the target's last sentinel pause ended less than its cooldown ago"),
+    "WrongEpoch": ("stale", "the order is of another epoch: the target was armed, disarmed, changed or paused meanwhile"),
+    "OrderClosed": ("cancelled", "people cancelled the order, or it was told in shadow before"),
+    "BlockInFuture": ("early", "the endpoints have not seen the observed block yet"),
+    "OrderTooOld": ("stale", "the order is too old"),
+    "MalformedSignatures": ("stale", "the signatures are malformed"),
+    "TooFewSignatures": ("stale", "too few sentinels signed"),
+    "BadSignature": ("stale", "a signature is none"),
+    "SignersNotAscending": ("stale", "the signers are not in ascending order"),
+    "NotSentinel": ("stale", "a signer is no sentinel any more"),
+    "SentinelExpired": ("stale", "a signer's time as a sentinel is over"),
+    "StateUnreadable": ("obstacle", "the target does not say whether it is paused"),
+    "AlreadyPaused": ("needless", "the target is paused already"),
+    "BreakerNotReady": ("obstacle", "the circuit breaker does not know the guardian as the live pauser of the target"),
+    "WrongBlockHash": ("fine", "the block's hash is compared off chain: a call at the head cannot know it"),
+}
+"""In the order of the contract's enum, so that the index is the reason."""
+_NAMES = tuple(REFUSALS)
+
+_LIMITS = "(uint32 sentinelSeconds, uint32 guardianSeconds, uint32 guardianQuota, uint32 cooldown, uint24 gasLimit, uint8 budget)"
+TARGET = Function.parse(
+    "function target(address) view returns ((uint8 lever, uint8 arming, uint64 epoch, uint8 used, uint32 guardianUsed, "
+    f"{_LIMITS} limits, address via, uint48 registeredAt, uint48 pausedAt, uint48 endsAt, uint48 sentinelEndsAt) t)"
 )
-ALREADY_PAUSED = 8
-
+SENTINELS = Function.parse("function sentinels() view returns (address[] accounts, uint48[] expiries)")
+THRESHOLD = Function.parse("function threshold() view returns (uint8)")
+CEILINGS = Function.parse(
+    "function ceilings() view returns ((uint32 sentinelSeconds, uint32 guardianSeconds, uint32 guardianQuota, uint32 cooldown, "
+    "uint32 sentinelLifetime, uint16 orderAge) c)"
+)
 TARGETS = Function.parse("function targets() view returns (address[])")
-TARGET = Function.parse("function target(address) view returns ((uint8 lever, uint8 arming, uint32 duration, uint32 gasLimit) t)")
-SENTINEL_CHECK = Function.parse("function sentinelCheck(address,address) view returns (bool ok, uint8 reason)")
-SENTINEL_BUDGET = Function.parse("function sentinelBudget() view returns (uint256)")
+SENTINEL_BUDGET = Function.parse("function sentinelBudget() view returns (uint32)")
 STOPPED = Function.parse("function paused() view returns (bool)")
-HAS_ROLE = Function.parse("function hasRole(bytes32,address) view returns (bool)")
+CHECK_TARGET = Function.parse("function checkTarget(address) view returns (uint8)")
 ROLE_MEMBERS = Function.parse("function getRoleMembers(bytes32) view returns (address[])")
+HAS_ROLE = Function.parse("function hasRole(bytes32,address) view returns (bool)")
+GAS_NEEDED = Function.parse("function gasNeeded(address[]) view returns (uint256)")
+ORDER_DIGEST = Function("orderDigest", (ABI_TYPE,), ("bytes32",))
+CHECK_ORDER = Function("checkOrder", (ABI_TYPE, "bytes"), ("uint8",))
+EXECUTE = Function("execute", (ABI_TYPE, "bytes"), ())
+CANCEL = Function("cancel", (ABI_TYPE,), ())
 PAUSE_TARGET = Function.parse("function pauseTarget(address)")
-SENTINEL_PAUSE = Function.parse("function sentinelPause(address)")
-TARGET_PAUSED = EventType.parse("event TargetPaused(address indexed target, address indexed by, bool bySentinel, uint256 resumesAt)")
+PAUSE_FOR = Function.parse("function pauseFor(uint256)")
+BREAKER_PAUSE = Function.parse("function pause(address)")
+IS_PAUSED = Function.parse("function isPaused() view returns (bool)")
 
-GUARDIAN_ROLE = keccak(b"GUARDIAN_ROLE")
-SENTINEL_ROLE = keccak(b"SENTINEL_ROLE")
+TARGET_PAUSED = EventType.parse(
+    "event TargetPaused(address indexed target, address indexed by, bool bySentinels, uint256 resumesAt, uint64 epoch)"
+)
+ORDER_EXECUTED = EventType.parse(
+    "event OrderExecuted(address indexed target, bytes32 indexed decision, address indexed submitter, uint64 observedBlock, address[] signers)"
+)
+ORDER_SHADOWED = EventType.parse(
+    "event OrderShadowed(address indexed target, bytes32 indexed decision, address indexed submitter, uint64 observedBlock, address[] signers)"
+)
+ORDER_CANCELLED = EventType.parse(
+    "event OrderCancelled(address indexed target, bytes32 indexed decision, address indexed by, bytes32 digest)"
+)
 
-_READ_GAS = 50_000
-_AROUND = 150_000
-"""The transaction itself, cold storage, the event and the first read, with room to spare."""
+GUARDIAN_ROLE, ADMIN_ROLE = keccak(b"GUARDIAN_ROLE"), bytes(32)
 
 
-def gas_for(target_gas: int) -> int:
-    """Gas of a pause transaction: the registered limit by the 63/64 rule, two reads afterwards, and what is around them.
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the contract has for a target."""
 
-    Never an estimate: an estimate is made on a state that may have changed when the transaction is mined.
-    """
-    return target_gas * 64 // 63 + 1 + 2 * _READ_GAS + 30_000 + _AROUND
+    lever: str
+    arming: str
+    epoch: int
+    sentinel_seconds: int
+    gas_limit: int
+    via: Address
+    budget: int = 0
+    """Pauses that sentinels may make until it is armed again."""
+    used: int = 0
+    """Those that they made."""
+    guardian_seconds: int = 0
+    guardian_quota: int = 0
+    """Seconds that guardians may pause it for, all together, until the admin renews them."""
+    guardian_used: int = 0
+    cooldown: int = 0
+    sentinel_ends_at: int = 0
+    """When the sentinels' last pause ends or ended (block time); 0: they made none."""
+
+    @property
+    def quota_left(self) -> int:
+        """Seconds for which guardians may still pause it."""
+        return max(0, self.guardian_quota - self.guardian_used)
+
+    @property
+    def cool_at(self) -> int:
+        """From when on sentinels may pause it again (block time); 0: they made no pause."""
+        return self.sentinel_ends_at + self.cooldown if self.sentinel_ends_at else 0
 
 
-@cache
+def read_target(data: bytes) -> Registered:
+    """From the answer to ``target(address)``. Raises ValueError for anything else."""
+    return registered(TARGET.decode(data))
+
+
+def registered(found: tuple[Any, ...]) -> Registered:
+    """From the decoded answer to ``target(address)``. Raises ValueError for what is newer than this program."""
+    lever, arming, epoch, used, guardian_used, limits, via, _, _, _, sentinel_ends_at = found
+    if lever >= len(LEVERS) or arming >= len(ARMING):
+        raise ValueError("a lever or an arming that is newer than this program")
+    seconds, guardian_seconds, quota, cooldown, gas_limit, budget = limits
+    return Registered(
+        LEVERS[lever], ARMING[arming], epoch, seconds, gas_limit, via, budget, used, guardian_seconds, quota, guardian_used, cooldown,
+        sentinel_ends_at,
+    )  # fmt: skip
+
+
+def read_sentinels(data: bytes) -> dict[Address, int]:
+    """Sentinels with their expiries (block time). Raises ValueError."""
+    accounts, expiries = SENTINELS.decode(data)
+    return dict(zip(accounts, expiries, strict=True))
+
+
+def execute_calldata(order: Order, signatures: bytes) -> bytes:
+    """Call data of who submits an order."""
+    return EXECUTE.call(order.struct, signatures).data
+
+
+def lever_call(target: Address, registered: Registered) -> tuple[Address, bytes]:
+    """Whom the guardian calls for a sentinel pause, and with what: for a simulation with the guardian as the sender."""
+    if registered.lever == "CircuitBreaker":
+        return registered.via, BREAKER_PAUSE.call(target).data
+    return target, PAUSE_FOR.call(registered.sentinel_seconds).data
+
+
+def pause_calldata(target: Address) -> bytes:
+    """Call data of a person's pause."""
+    return PAUSE_TARGET.call(target).data
+
+
+def already_paused(data: bytes) -> bool:
+    """Whether the revert says that the target is paused already, for as long as a new pause would last."""
+    found = _named(data)
+    return found is not None and (found[0] == "AlreadyPaused" or refusal(data) == REFUSALS["AlreadyPaused"])
+
+
+def meaning(code: int) -> tuple[Meaning, str]:
+    """What a refusal means, and its words."""
+    return (
+        REFUSALS[_NAMES[code]]
+        if code < len(_NAMES)
+        else ("obstacle", f"the contract refuses for a reason ({code}) newer than this program")
+    )
+
+
+def order_topics(target: Address, decisions: Iterable[bytes]) -> list[Any]:
+    """A log filter: what became of orders for this target with one of these decisions."""
+    events = (ORDER_EXECUTED, ORDER_SHADOWED, ORDER_CANCELLED)
+    return [["0x" + e.topic.hex() for e in events], "0x" + bytes(12).hex() + target[2:].lower(), ["0x" + d.hex() for d in decisions]]
+
+
 def abi() -> list[dict[str, Any]]:
     """The committed ABI."""
-    found: list[dict[str, Any]] = json.loads(resources.files(__package__).joinpath("abi.json").read_text("utf-8"))
-    return found
+    return compiled.load(compiled.GUARDIAN).abi
 
 
 @cache
@@ -81,36 +208,30 @@ def _errors() -> dict[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     return found
 
 
-def refusal(data: bytes) -> int | None:
-    """The reason of a SentinelRefused error, as an index into REFUSALS; None for any other revert data."""
+def refusal(data: bytes) -> tuple[Meaning, str] | None:
+    """What an OrderRefused error means; None for any other revert data."""
     found = _named(data)
-    return found[1]["reason"] if found is not None and found[0] == "SentinelRefused" else None
-
-
-def already_paused(data: bytes) -> bool:
-    """Whether the revert says that the target is paused already."""
-    found = _named(data)
-    return refusal(data) == ALREADY_PAUSED or (found is not None and found[0] == "AlreadyPaused")
+    return meaning(found[1]["reason"]) if found is not None and found[0] == "OrderRefused" else None
 
 
 def explain(data: bytes) -> str:
-    """Revert data in words: which error of the contract, or of what it stands on, and what it means."""
+    """Revert data in words."""
     if not data:
-        return "it reverted without a reason (is the guardian's address right?)"
-    reason = refusal(data)
-    if reason is not None:
-        return REFUSALS[reason] if reason < len(REFUSALS) else f"the contract refuses for a reason ({reason}) newer than this program"
+        return "it reverted without a reason (is the guardian's address right, and was there gas enough?)"
+    refused = refusal(data)
+    if refused is not None:
+        return refused[1]
     found = _named(data)
     if found is None:
         return f"it reverted with 0x{data[:36].hex()}"
     name, values = found
     if name == "AccessControlUnauthorizedAccount":
-        role = {GUARDIAN_ROLE: "GUARDIAN_ROLE", SENTINEL_ROLE: "SENTINEL_ROLE"}.get(
+        role = {GUARDIAN_ROLE: "GUARDIAN_ROLE", ADMIN_ROLE: "DEFAULT_ADMIN_ROLE"}.get(
             values["neededRole"], f"role 0x{values['neededRole'].hex()}"
         )
-        return f"{values['account']} does not hold {role} on the guardian contract"
+        return f"{values['account']} does not hold {role}"
     if name == "PauseFailed":
-        return f"the target's pause function reverted (error 0x{values['selector'].hex()}): does the guardian hold PAUSE_ROLE there?"
+        return f"the target's pause call reverted (error 0x{values['selector'].hex()}): does the guardian hold the right to pause there?"
     return f"{name}({', '.join(f'{k}={_shown(v)}' for k, v in values.items())})"
 
 
@@ -127,18 +248,3 @@ def _named(data: bytes) -> tuple[str, dict[str, Any]] | None:
 
 def _shown(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
-
-
-def pause_calldata(target: Address, *, sentinel: bool) -> bytes:
-    """Call data of a person's pause, or of the sentinel's."""
-    return (SENTINEL_PAUSE if sentinel else PAUSE_TARGET).call(target).data
-
-
-def people_seconds(target: tuple[Any, ...]) -> int:
-    """How long a person's pause of a registered target lasts, from what ``TARGET`` gives."""
-    return int(target[2])
-
-
-def is_registered(target: tuple[Any, ...]) -> bool:
-    """Whether the guardian has the target, from what ``TARGET`` gives."""
-    return bool(target[0])

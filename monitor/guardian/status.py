@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monitor.chain.settings import EndpointSettings
 from monitor.guardian import contract as guardian
+from monitor.guardian.checks import Check, Readiness, or_none
 from monitor.guardian.collector import brake_of
+from monitor.guardian.contract import Registered
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
-from monitor.guardian.readiness import Brake, Check, Readiness, people_of
+from monitor.guardian.orders_ready import balance
+from monitor.guardian.readiness import Brake, people_of
 from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import BadFile
 from monitor.guardian.safe.presigned import Presigned
@@ -29,11 +32,31 @@ class TargetStatus:
     address: Address
     lever: str
     arming: str
-    duration_seconds: int
+    """``not registered`` when the guardian does not have it, ``unknown`` when that cannot be told."""
+    registered: Registered | None
     paused: bool | None
     resumes_timestamp: int | None
     readiness: tuple[Readiness, ...]
     unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelStatus:
+    """A sentinel and from when on its signature counts no more (block time)."""
+
+    account: Address
+    expires_timestamp: int
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SenderStatus:
+    """An account that pays for submitting orders. ``balance``: wei. ``waiting``: its transactions that are sent and not mined; above 0 for
+    long, its nonce is stuck."""
+
+    account: Address
+    balance: int | None
+    waiting: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +75,7 @@ class PresignedStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What ``guardian status`` prints. Ether amounts are wei."""
+    """What ``guardian status`` prints. ``sentinel``: the service's own."""
 
     chain_id: int
     block: int
@@ -60,12 +83,11 @@ class Status:
     contract: Address
     sentinels_stopped: bool | None
     sentinel_budget: int | None
+    threshold: int | None
     guardians: tuple[Address, ...]
-    sentinels: tuple[Address, ...]
+    sentinels: tuple[SentinelStatus, ...]
     sentinel: Address | None
-    sentinel_balance: int | None
-    sentinel_waiting: int | None
-    """Transactions of the sentinel's key that are sent and not mined: above 0 for long, its nonce is stuck."""
+    senders: tuple[SenderStatus, ...]
     targets: tuple[TargetStatus, ...]
     presigned: tuple[PresignedStatus, ...] = ()
 
@@ -75,38 +97,42 @@ class Status:
         return all(t.unknown is None and all(r.ready for r in t.readiness) for t in self.targets) and all(p.ready for p in self.presigned)
 
 
-async def status(settings: GuardianSettings, endpoints: Sequence[EndpointSettings], sentinel: Address | None = None) -> Status:
-    """Read everything at the newest block. Raises NoMajority when the endpoints do not answer, PauseImpossible for a wrong contract."""
+async def status(
+    settings: GuardianSettings, endpoints: Sequence[EndpointSettings], sentinel: Address | None = None, senders: tuple[Address, ...] = ()
+) -> Status:
+    """Read everything at the newest block. Raises NoMajority when the endpoints do not answer, PauseImpossible for a wrong contract.
+
+    ``sentinel``, ``senders``: the service's keys, if there are any.
+    """
     nodes = Nodes(endpoints, settings.request_seconds)
     try:
-        return await _status(settings, nodes, sentinel)
+        return await _status(settings, nodes, brake_of(settings, sentinel, senders))
     finally:
         await nodes.close()
 
 
-async def _status(settings: GuardianSettings, nodes: Nodes, sentinel: Address | None) -> Status:
+async def _status(settings: GuardianSettings, nodes: Nodes, brake: Brake) -> Status:
     chain_id = await nodes.agreed("chain id", number, "eth_chainId")
     stamp = await nodes.newest()
-    brake = brake_of(settings, sentinel)
     if not await nodes.agreed("code of the guardian", unhex, "eth_getCode", brake.at, hex(stamp.number)):
         raise guardian.PauseImpossible(f"there is no contract at {brake.at} on chain {chain_id}: correct guardian.contract")
     # What depends on answers (roles' hashes, people) is read in a second round at the same block.
     known = brake.learn(await take_snapshot(nodes, stamp, brake.reads({})), {})
     snapshot = await take_snapshot(nodes, stamp, brake.reads(known))
-    waiting = None if sentinel is None else await _waiting(nodes, sentinel)
+    senders = tuple([await _sender(nodes, snapshot, account) for account in brake.keys.senders])
     return Status(
         chain_id,
         stamp.number,
         stamp.timestamp,
         brake.at,
-        _maybe(brake, snapshot, guardian.STOPPED),
-        _maybe(brake, snapshot, guardian.SENTINEL_BUDGET),
+        or_none(snapshot, brake.contract, guardian.STOPPED),
+        or_none(snapshot, brake.contract, guardian.SENTINEL_BUDGET),
+        or_none(snapshot, brake.contract, guardian.THRESHOLD),
         tuple(people_of(known)),
-        tuple(_maybe(brake, snapshot, guardian.ROLE_MEMBERS, guardian.SENTINEL_ROLE) or ()),
-        sentinel,
-        None if sentinel is None else brake.balance(snapshot),
-        waiting,
-        tuple(_target(brake, lever, snapshot, known) for lever in brake.levers),
+        _sentinels(brake, snapshot),
+        brake.sentinel,
+        senders,
+        tuple(_target(brake, lever, snapshot, known, senders) for lever in brake.levers),
         tuple([await _presigned(nodes, path, stamp) for path in settings.presigned]),
     )
 
@@ -123,17 +149,33 @@ async def _presigned(nodes: Nodes, path: Path, stamp: BlockStamp) -> PresignedSt
         return PresignedStatus(str(path), words, (), str(missing))
 
 
-def _target(brake: Brake, lever: Lever, snapshot: Snapshot, known: dict[str, Any]) -> TargetStatus:
+def _target(brake: Brake, lever: Lever, snapshot: Snapshot, known: dict[str, Any], senders: Sequence[SenderStatus]) -> TargetStatus:
     try:
-        readiness, unknown = tuple(brake.judge(lever, snapshot, known)), None
+        readiness, unknown = tuple(_with_nonces(r, senders) for r in brake.judge(lever, snapshot, known)), None
     except Unanswered as missing:
         readiness, unknown = (), str(missing)
-    registered = _maybe(brake, snapshot, guardian.TARGET, lever.settings.where) or (0, 0, 0, 0)
+    found = brake.registered(lever, snapshot)
+    arming = "unknown" if found is None else "not registered" if found.lever == "None" else found.arming.lower()
     paused, resumes = _tell(lever, snapshot)
     return TargetStatus(
-        lever.name, lever.settings.where, lever.settings.lever, guardian.ARMING[registered[1]] if registered[0] else "not registered",
-        registered[2], paused, resumes if paused else None, readiness, unknown,
+        lever.name, lever.settings.where, lever.settings.lever, arming, found, paused, resumes if paused else None, readiness, unknown,
     )  # fmt: skip
+
+
+def _with_nonces(readiness: Readiness, senders: Sequence[SenderStatus]) -> Readiness:
+    """A transaction that waits stands before every later one of its account. What nodes hold back is no state of a block: only asked here."""
+    if readiness.by != "sentinel" or not senders:
+        return readiness
+    told = [s for s in senders if s.waiting is not None]
+    stuck = [f"{s.waiting} transactions of {s.account} are not mined" for s in told if s.waiting]
+    unheard = [f"those of {s.account} could not be counted" for s in senders if s.waiting is None]
+    words = "; ".join([*stuck, *unheard]) or "no sender has a transaction that waits"
+    return replace(readiness, checks=(*readiness.checks, Check("nonce_free", not stuck and not unheard, words)))
+
+
+def _sentinels(brake: Brake, snapshot: Snapshot) -> tuple[SentinelStatus, ...]:
+    accounts, expiries = or_none(snapshot, brake.contract, guardian.SENTINELS) or ((), ())
+    return tuple(SentinelStatus(a, e, e > snapshot.stamp.timestamp) for a, e in zip(accounts, expiries, strict=True))
 
 
 def _tell(lever: Lever, snapshot: Snapshot) -> tuple[bool | None, int | None]:
@@ -144,17 +186,17 @@ def _tell(lever: Lever, snapshot: Snapshot) -> tuple[bool | None, int | None]:
     return None if isinstance(paused, NoGood) else paused, None if isinstance(resumes, NoGood) else resumes
 
 
-def _maybe(brake: Brake, snapshot: Snapshot, function: Any, *arguments: Any) -> Any:
+async def _sender(nodes: Nodes, snapshot: Snapshot, account: Address) -> SenderStatus:
     try:
-        return brake.contract.ask(snapshot, function, *arguments)
+        wei: int | None = balance(account, snapshot)
     except Unanswered:
-        return None
-
-
-async def _waiting(nodes: Nodes, sentinel: Address) -> int:
-    mined = await nodes.middle("nonce", number, "eth_getTransactionCount", sentinel, "latest")
-    sent = await nodes.middle("pending nonce", number, "eth_getTransactionCount", sentinel, "pending")
-    return max(0, sent - mined)
+        wei = None
+    try:
+        mined = await nodes.middle("nonce", number, "eth_getTransactionCount", account, "latest")
+        sent = await nodes.middle("pending nonce", number, "eth_getTransactionCount", account, "pending")
+    except NoMajority:
+        return SenderStatus(account, wei, None)
+    return SenderStatus(account, wei, max(0, sent - mined))
 
 
 async def take_snapshot(nodes: Nodes, stamp: BlockStamp, reads: Sequence[Read]) -> Snapshot:

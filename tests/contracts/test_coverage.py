@@ -10,12 +10,11 @@ from pathlib import Path
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 HELD = (
     "Guardian.sol",
-    "orders/Levers.sol",
-    "orders/OrderGuardian.sol",
-    "orders/Orders.sol",
-    "orders/Powers.sol",
-    "orders/Releaser.sol",
-    "orders/Targets.sol",
+    "Levers.sol",
+    "Orders.sol",
+    "Powers.sol",
+    "Releaser.sol",
+    "Targets.sol",
 )
 
 

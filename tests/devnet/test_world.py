@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 from websockets.sync.client import connect
 
 from monitor.devnet import actions, reports
 from monitor.devnet.accounts import ROLES, address_of, key_of
-from monitor.devnet.anvil import Anvil, AnvilFailed, AnvilMissing, find_binary
+from monitor.devnet.anvil import CHAIN_ID, Anvil, AnvilFailed, AnvilMissing, find_binary
 from monitor.devnet.build import Artifacts
-from monitor.devnet.deploy import MULTICALL3, DeployFailed, Deployment, create_address, deploy, role, write_keys
+from monitor.devnet.deploy import MULTICALL3, VAULT_PAUSE_SECONDS, DeployFailed, Deployment, create_address, deploy, role, write_keys
 from monitor.devnet.rpc import RpcError
 from monitor.devnet.transactions import Transaction, TransactionFailed, ether
 from monitor.devnet.world import HISTORY, World
+from monitor.guardian.contract import TARGET, read_target
+from monitor.guardian.order import Order, digest
+from monitor.model import Hash, address
 from monitor.protocols import lido
 from monitor.protocols.lido.deployment import load
 
@@ -300,15 +304,28 @@ def test_subscribers_hear_the_new_branch(live_world: World) -> None:
 
 
 def test_the_brake_is_ready_and_works_once_until_rearmed(world: World) -> None:
-    guardian, vault, sentinel = world["guardian"], world["vault"], world.account("sentinel")
+    guardian, vault = world["guardian"], world["vault"]
     assert vault.read("totalDeposits") > 0
-    assert guardian.read("sentinelCheck", vault.address, sentinel) == (True, 0)
-    world.send(guardian.tx(sentinel, "sentinelPause", vault.address))
+    assert guardian.read("checkTarget", vault.address) == 0
+    world.send(guardian.tx(world.account("sender"), "execute", *signed_order(world)))
     assert vault.read("isPaused") is True
-    assert guardian.read("sentinelCheck", vault.address, sentinel)[0] is False
+    assert vault.read("getResumeSinceTimestamp") == world.now() + VAULT_PAUSE_SECONDS
+    assert guardian.read("checkTarget", vault.address) != 0
     actions.rearm(world)
     assert vault.read("isPaused") is False
-    assert guardian.read("sentinelCheck", vault.address, sentinel) == (True, 0)
+    assert guardian.read("checkTarget", vault.address) == 0
+
+
+def signed_order(world: World) -> tuple[tuple[Any, ...], bytes]:
+    """The devnet's sentinel orders a pause of the vault, for the newest block."""
+    vault, guardian = address(world["vault"].address), address(world["guardian"].address)
+    head = world.rpc.call("eth_getBlockByNumber", "latest", False)
+    epoch = read_target(
+        bytes.fromhex(world.rpc.call("eth_call", {"to": guardian, "data": "0x" + TARGET.call(vault).data.hex()}, "latest")[2:])
+    ).epoch
+    order = Order(vault, epoch, bytes(32), int(head["number"], 16), Hash(head["hash"]))
+    signature = Account.unsafe_sign_hash(digest(order, CHAIN_ID, guardian), key_of("sentinel")).signature
+    return order.struct, bytes(signature)
 
 
 def test_people_pause_through_the_guardian_and_it_cannot_resume(world: World) -> None:

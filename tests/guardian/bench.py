@@ -25,6 +25,10 @@ from monitor.model import Address, BlockStamp, EpisodeId, Hash, RuleId, Slot, ad
 
 DURATION = 86_400
 GAS = 300_000
+PAUSE_ROLE = bytes.fromhex("139c2898040ef16910dc9f44dc697df79363da767d8bc92f2e310312b816e46d")
+CEILINGS = (7 * DURATION, 7 * DURATION, 14 * DURATION, DURATION, 365 * DURATION, 0)
+LIMITS = (DURATION, DURATION, 10 * DURATION, 0, GAS, 1)
+SENTINEL_LIFETIME = 30 * DURATION
 NOBODY = "0x000000000000000000000000000000000000dEaD"
 __all__ = ["CHAIN_ID", "Bench", "Relay", "decision", "endpoint"]
 
@@ -37,14 +41,12 @@ class Bench:
         self.anvil.mine_at_once()
         self.contracts: dict[str, Artifact] = {"guardian": compiled["Guardian"], "vault": compiled["Vault"]}
         admin = address_of("governance")
-        self.guardian = self._deploy("guardian", 0, admin, 3 * DURATION)
+        self.guardian = self._deploy("guardian", 0, admin, 1, CEILINGS)
         self.vault = self._deploy("vault", NOBODY, admin)
-        self.by_admin(
-            "vault", "grantRole", bytes.fromhex("139c2898040ef16910dc9f44dc697df79363da767d8bc92f2e310312b816e46d"), self.guardian
-        )
+        self.by_admin("vault", "grantRole", PAUSE_ROLE, self.guardian)
         self.by_admin("guardian", "grantRole", guardian.GUARDIAN_ROLE, address_of("guardian_person"))
-        self.by_admin("guardian", "grantRole", guardian.SENTINEL_ROLE, address_of("sentinel"))
-        self.by_admin("guardian", "register", self.vault, 1, DURATION, GAS)
+        self.by_admin("guardian", "setSentinel", address_of("sentinel"), self.head().timestamp + SENTINEL_LIFETIME)
+        self.by_admin("guardian", "register", self.vault, "0x" + "00" * 20, 1, LIMITS)
         self.by_admin("guardian", "arm", self.vault)
         self.by_admin("guardian", "setSentinelBudget", 3)
 

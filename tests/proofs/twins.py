@@ -21,7 +21,7 @@ class Twin:
     checks: tuple[str, ...]
 
 
-_G, _O, _P, _T, _L = "OrderGuardian.sol", "Orders.sol", "Powers.sol", "Targets.sol", "Levers.sol"
+_G, _O, _P, _T, _L = "Guardian.sol", "Orders.sol", "Powers.sol", "Targets.sol", "Levers.sol"
 
 
 def _order(name: str, file: str, text: str, instead: str = "") -> Twin:

@@ -5,7 +5,7 @@ import {MultiSendCallOnly} from "../../src/devnet/safe/MultiSendCallOnly.sol";
 import {ISignatureValidator, Safe} from "../../src/devnet/safe/Safe.sol";
 import {SafeProxy} from "../../src/devnet/safe/SafeProxy.sol";
 import {SafeOwners} from "../../src/devnet/safe/SafeOwners.sol";
-import {Token} from "../guardian/Hostile.sol";
+import {Token} from "../guardian/Targets.sol";
 import {Signing} from "./Signing.sol";
 
 /// @dev What the Safe calls: counts, and refuses on demand.

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Vault} from "../../src/devnet/Vault.sol";
 import {Checks} from "./Checks.sol";
-import {Token} from "./Hostile.sol";
+import {Token} from "./Targets.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 

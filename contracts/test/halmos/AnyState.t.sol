@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
 import {ProvedGuardian, WilfulBreaker, WilfulTarget, svm, vm} from "./World.sol";
 
 /// @dev One transaction of anybody from any state: the guardian's whole storage is unknown (roles, limits, budgets, epochs,
@@ -62,10 +62,10 @@ abstract contract AnyState {
     /// @dev Any function with any arguments, but those that pause by the guardian's own rules: each of them has proofs of its
     /// own. The batches' inner functions are among the rest.
     function callAnythingElse() internal {
-        bytes memory data = svm.createCalldata("OrderGuardian");
+        bytes memory data = svm.createCalldata("Guardian");
         bytes4 selector = bytes4(data);
-        vm.assume(selector != OrderGuardian.pauseTarget.selector && selector != OrderGuardian.pauseTargets.selector);
-        vm.assume(selector != OrderGuardian.execute.selector && selector != OrderGuardian.executeBatch.selector);
+        vm.assume(selector != Guardian.pauseTarget.selector && selector != Guardian.pauseTargets.selector);
+        vm.assume(selector != Guardian.execute.selector && selector != Guardian.executeBatch.selector);
         vm.prank(sender);
         (bool ok,) = address(guardian).call(data);
         vm.assume(ok);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
 import {ProvedGuardian, WilfulTarget, svm, vm} from "./World.sol";
 
 /// @dev Three sentinels with unknown expiries, an unknown threshold, an armed target, any order, and signatures of anybody: to

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
 
 /// @dev Halmos' cheat codes that the proofs use.
 interface Svm {
@@ -26,11 +26,11 @@ Svm constant svm = Svm(0xF3993A62377BCd56AE39D773740A5390411E8BC9);
 VmProof constant vm = VmProof(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
 
 /// @dev The guardian as it is, but for the block hash: halmos does not know the opcode, so that any hash may be known.
-contract ProvedGuardian is OrderGuardian {
+contract ProvedGuardian is Guardian {
     mapping(uint256 number => bytes32) public hashes;
 
     constructor(uint48 delay, address admin, uint8 threshold_, Ceilings memory c)
-        OrderGuardian(delay, admin, threshold_, c)
+        Guardian(delay, admin, threshold_, c)
     {}
 
     /// @dev For proofs only, and never among the calls that they try.

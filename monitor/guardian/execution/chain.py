@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from monitor.guardian.execution import contract as guardian
-from monitor.guardian.execution.contract import Meaning, Registered
+from monitor.guardian import contract as guardian
+from monitor.guardian.contract import Meaning, Registered
 from monitor.guardian.node import Nodes, Refused, number, unhex
 from monitor.guardian.order import Order
 from monitor.model import Address, Hash, address

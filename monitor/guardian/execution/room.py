@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from monitor.guardian import contract as guardian
 from monitor.guardian.deciding import MAX_BEHIND
-from monitor.guardian.execution import contract as guardian
 from monitor.guardian.execution import ledger
 from monitor.guardian.execution.chain import Chain, Head, Powers
 from monitor.guardian.execution.evidence import Report

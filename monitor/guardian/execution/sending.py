@@ -11,9 +11,9 @@ from functools import partial
 
 import structlog
 
+from monitor.guardian import contract as guardian
 from monitor.guardian.envelope import Transaction, sign_transaction
 from monitor.guardian.execution import attest, fees, ledger
-from monitor.guardian.execution import contract as guardian
 from monitor.guardian.execution.chain import Fate, Head
 from monitor.guardian.execution.fees import Fee, Market
 from monitor.guardian.execution.ledger import Pause, Sent, Sighting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.guardian.execution import contract as guardian
+from monitor.guardian import contract as guardian
 from monitor.guardian.execution.chain import WrongContract
 from monitor.guardian.execution.room import Room
 from monitor.guardian.keys import Key

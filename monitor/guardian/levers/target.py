@@ -51,7 +51,16 @@ class Lever:
 
     @property
     def lapses(self) -> bool:
-        return self.settings.lever == "pauseFor"
+        return self.settings.lever != "pause"
+
+    @property
+    def via_breaker(self) -> bool:
+        return self.settings.lever == "circuitBreaker"
+
+    @property
+    def registered_as(self) -> str:
+        """The lever as the guardian contract calls it."""
+        return {"pauseFor": "PauseFor", "pause": "Pause", "circuitBreaker": "CircuitBreaker"}[self.settings.lever]
 
     @property
     def contract(self) -> Contract:
@@ -67,15 +76,15 @@ class Lever:
         getter = self.settings.role_getter
         return None if getter is None else Function.parse(f"function {getter}() view returns (bytes32)")
 
-    def reads(self, role: bytes | None, guardian_at: Address) -> list[Read]:
-        """What to read of the target itself. ``role``: the hash that the getter gave before, if it did."""
+    def reads(self, role: bytes | None, holder: Address | None) -> list[Read]:
+        """What to read of the target itself. ``role``: the hash that the getter gave before, if it did; ``holder``: who has to hold it."""
         found = [Read(self.settings.where, Code()), self.contract.read(self.is_paused)]
         if self.lapses:
             found.append(self.contract.read(RESUME_SINCE))
         if self.role is not None:
             found.append(self.contract.read(self.role))
-        if role is not None:
-            found.append(self.contract.read(HAS_ROLE, role, guardian_at))
+        if role is not None and holder is not None:
+            found.append(self.contract.read(HAS_ROLE, role, holder))
         return found
 
     def paused(self, snapshot: Snapshot) -> bool | NoGood:
@@ -87,6 +96,6 @@ class Lever:
         """First second at which it is not paused; None for a lever that does not lapse."""
         return ask(snapshot, self.contract, RESUME_SINCE) if self.lapses else None
 
-    def simulation(self, guardian_at: Address, sender: Address, *, sentinel: bool) -> Read:
-        """The pause itself as a call from its true sender."""
-        return Read(guardian_at, Call(guardian.pause_calldata(self.settings.where, sentinel=sentinel)), caller=sender)
+    def by_person(self, guardian_at: Address, person: Address) -> Read:
+        """A person's pause as a call from that person."""
+        return Read(guardian_at, Call(guardian.pause_calldata(self.settings.where)), caller=person)

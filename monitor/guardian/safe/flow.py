@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor.guardian.checks import Check
 from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.keys import Signer
 from monitor.guardian.levers import flags
 from monitor.guardian.node import Nodes, Refused, number
 from monitor.guardian.person import Fees, Mined, Person
-from monitor.guardian.readiness import Check
 from monitor.guardian.safe.decode import Examined, Finding, examine
 from monitor.guardian.safe.document import Document, Prepared, SignatureFile
 from monitor.guardian.safe.plan import Plan

@@ -75,8 +75,8 @@ class Planner:
         target = settings.target(name)
         people = await self.reader.ask(settings.where, guardian.ROLE_MEMBERS, guardian.GUARDIAN_ROLE)
         safe = await self._safe(people, choice, "GUARDIAN_ROLE of the guardian")
-        lasts = "for the admin's duration; it lapses by itself" if target.lever == "pauseFor" else "until somebody lifts it"
-        data = guardian.pause_calldata(target.where, sentinel=False)
+        lasts = "for the admin's duration; it lapses by itself" if target.lever != "pause" else "until somebody lifts it"
+        data = guardian.pause_calldata(target.where)
         return Plan(safe, settings.where, data, f"the guardian pauses {name} ({target.where}) {lasts}")
 
     async def _breaker(self, name: str, lever: BreakerLever, choice: Choice) -> Plan:

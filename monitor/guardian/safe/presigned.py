@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.guardian.checks import Check
 from monitor.guardian.levers.target import NoGood, ask
-from monitor.guardian.readiness import Check
 from monitor.guardian.safe.decode import examine
 from monitor.guardian.safe.document import Document, load
 from monitor.guardian.safe.reverts import explain

@@ -1,7 +1,7 @@
 """Whether a prepared transaction can still be sent: stale, rivalled, short of signatures, or ready. Pure.
 
 A pause that was signed in advance looks fine in its drawer for months; what happened to its Safe meanwhile is what makes it fail.
-Each condition is a :class:`~monitor.guardian.readiness.Check`, so that readiness carries a pre-signed pause like any other way to pause.
+Each condition is a :class:`~monitor.guardian.checks.Check`, so that readiness carries a pre-signed pause like any other way to pause.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from monitor.guardian.readiness import Check
+from monitor.guardian.checks import Check
 from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import Document, SignatureFile
 from monitor.guardian.safe.signatures import BadSignature, Signature, recover

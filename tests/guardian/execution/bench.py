@@ -15,8 +15,8 @@ from monitor.chain.settings import EndpointSettings
 from monitor.devnet.accounts import address_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.build import Artifact, Artifacts
+from monitor.guardian import contract as guardian
 from monitor.guardian.decision import canonical
-from monitor.guardian.execution import contract as guardian
 from monitor.guardian.execution import ledger
 from monitor.guardian.execution.machine import Executor
 from monitor.guardian.keys import Signer
@@ -49,7 +49,7 @@ class OrderBench:
         self.anvil = Anvil.start()
         self.anvil.mine_at_once()
         self.contracts: dict[str, Artifact] = {
-            "guardian": compiled["OrderGuardian"], "vault": compiled["Vault"], "pool": compiled["Vault"],
+            "guardian": compiled["Guardian"], "vault": compiled["Vault"], "pool": compiled["Vault"],
         }  # fmt: skip
         admin = address_of("governance")
         ceilings = (7 * DURATION, 30 * DURATION, 60 * DURATION, DURATION, 365 * DURATION, AGE)

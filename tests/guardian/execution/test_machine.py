@@ -14,7 +14,7 @@ import pytest
 from eth_account import Account
 
 from monitor.devnet.accounts import address_of
-from monitor.guardian.execution import contract as guardian
+from monitor.guardian import contract as guardian
 from monitor.guardian.execution import ledger
 from monitor.guardian.execution.machine import Executor
 from monitor.guardian.node import NoMajority

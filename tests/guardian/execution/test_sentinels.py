@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from monitor.devnet.accounts import address_of
-from monitor.guardian.execution import contract as guardian
+from monitor.guardian import contract as guardian
 from monitor.guardian.execution import ledger
 from monitor.guardian.order import Order, digest, pack, recover
 from monitor.guardian.sentinels import peers as pulling

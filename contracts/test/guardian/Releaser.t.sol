@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {Releaser} from "../../src/orders/Releaser.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Releaser} from "../../src/Releaser.sol";
+import {SetUp} from "./SetUp.sol";
 import {Moody} from "./Targets.sol";
 
-contract ReleaserTest is OrderSetUp {
+contract ReleaserTest is SetUp {
     event Released(address indexed target, address indexed by, uint48 pausedAt);
     event Disowned(address indexed target, address indexed by, uint48 pausedAt);
     event SeenRunning(address indexed target, address indexed by, uint48 pausedAt);

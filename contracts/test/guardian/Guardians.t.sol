@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {SetUp} from "./SetUp.sol";
 import {Overwriting} from "./Targets.sol";
 
 /// @dev Pauses by people.
-contract GuardiansTest is OrderSetUp {
+contract GuardiansTest is SetUp {
     event TargetPaused(address indexed target, address indexed by, bool bySentinels, uint256 resumesAt, uint64 epoch);
     event GuardianTimeRenewed(address indexed target, uint32 quota);
 

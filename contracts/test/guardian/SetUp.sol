@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
 import {Vault} from "../../src/devnet/Vault.sol";
-import {Checks} from "../guardian/Checks.sol";
+import {Checks} from "./Checks.sol";
 import {Moody, PlainPausable, Token} from "./Targets.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @dev Who is who, five sentinels of whom three have to sign, and targets. The test contract itself is nobody.
-abstract contract OrderSetUp is Checks {
+abstract contract SetUp is Checks {
     address internal constant ADMIN = address(0xA);
     address internal constant PERSON = address(0xB);
     address internal constant OTHER = address(0xD);
@@ -22,7 +22,7 @@ abstract contract OrderSetUp is Checks {
     uint48 internal constant EXPIRY = 1_700_000_000 + 30 days;
     uint256 internal constant CURVE = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
 
-    OrderGuardian internal guardian;
+    Guardian internal guardian;
     Vault internal vault;
     PlainPausable internal plain;
     Moody internal moody;
@@ -33,7 +33,7 @@ abstract contract OrderSetUp is Checks {
     function setUp() public virtual {
         vm.warp(1_700_000_000);
         vm.roll(20_000_000);
-        guardian = new OrderGuardian(1 days, ADMIN, 3, ceilings());
+        guardian = new Guardian(1 days, ADMIN, 3, ceilings());
         guardianRole = guardian.GUARDIAN_ROLE();
         vault = new Vault(IERC20(address(new Token(OTHER, 100 ether))), ADMIN);
         plain = new PlainPausable();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
+import {SetUp} from "./SetUp.sol";
 import {Moody} from "./Targets.sol";
 
-contract OrdersTest is OrderSetUp {
+contract OrdersTest is SetUp {
     event TargetPaused(address indexed target, address indexed by, bool bySentinels, uint256 resumesAt, uint64 epoch);
     event OrderExecuted(
         address indexed target,
@@ -256,7 +256,7 @@ contract OrdersTest is OrderSetUp {
 
     function test_AnOrderIsForOneContractOneTargetOneChain() public {
         IGuardian.Order memory order = orderFor(address(vault));
-        OrderGuardian twin = new OrderGuardian(1 days, ADMIN, 3, ceilings());
+        Guardian twin = new Guardian(1 days, ADMIN, 3, ceilings());
         bytes32 elsewhere = twin.orderDigest(order);
         bytes memory signatures;
         for (uint256 i = 0; i < 3; ++i) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
-import {IGuardian} from "../../src/orders/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
@@ -66,7 +66,7 @@ contract Moody {
 
     error Unwilling(uint256 code);
 
-    OrderGuardian public guardian;
+    Guardian public guardian;
     Mood public mood;
     uint256 private until;
     bool private called;
@@ -76,7 +76,7 @@ contract Moody {
     address public calledBy;
     uint256 public calledWith;
 
-    constructor(OrderGuardian guardian_) {
+    constructor(Guardian guardian_) {
         guardian = guardian_;
     }
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
+import {SetUp} from "./SetUp.sol";
 
-contract CeilingsTest is OrderSetUp {
+contract CeilingsTest is SetUp {
     event CeilingsFixed(IGuardian.Ceilings ceilings);
     event ThresholdSet(uint8 threshold);
 
     function tryCeilings(IGuardian.Ceilings memory c, bytes memory error_) private {
         vm.expectRevert(error_);
-        new OrderGuardian(0, ADMIN, 1, c);
+        new Guardian(0, ADMIN, 1, c);
     }
 
     function test_CeilingsAreFixedAtDeployment() public {
@@ -27,7 +27,7 @@ contract CeilingsTest is OrderSetUp {
         emit CeilingsFixed(c);
         vm.expectEmit(true, true, true, true);
         emit ThresholdSet(16);
-        same(new OrderGuardian(0, ADMIN, 16, c).ceilings().orderAge, 128, "the highest age");
+        same(new Guardian(0, ADMIN, 16, c).ceilings().orderAge, 128, "the highest age");
     }
 
     function test_CeilingsHaveCeilings() public {
@@ -56,7 +56,7 @@ contract CeilingsTest is OrderSetUp {
 
     function test_AnOrderNeedsAtLeastOneSignature() public {
         vm.expectRevert(outOfBounds(IGuardian.Bound.Threshold, 0, 1, 16));
-        new OrderGuardian(0, ADMIN, 0, ceilings());
+        new Guardian(0, ADMIN, 0, ceilings());
         vm.prank(ADMIN);
         vm.expectRevert(outOfBounds(IGuardian.Bound.Threshold, 0, 1, 16));
         guardian.setThreshold(0);
@@ -71,7 +71,7 @@ contract CeilingsTest is OrderSetUp {
     }
 }
 
-contract RolesTest is OrderSetUp {
+contract RolesTest is SetUp {
     event SentinelSet(address indexed sentinel, uint48 expiry);
     event SentinelRevoked(address indexed sentinel, address indexed by);
     event SentinelBudgetSet(uint32 budget);

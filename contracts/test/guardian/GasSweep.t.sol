@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {SetUp} from "./SetUp.sol";
 import {Moody} from "./Targets.sol";
 import {Burner, DearToRead, Hungry, Lapsing, Miser, Returner} from "./hostile/GasPlayers.sol";
 
@@ -10,7 +10,7 @@ import {Burner, DearToRead, Hungry, Lapsing, Miser, Returner} from "./hostile/Ga
 /// the target is paused and the books say so, or nothing at all is consumed. The whole range goes in steps; around each
 /// limit at which the outcome changes every single one is tried. Storage and accounts are cold, as a transaction finds
 /// them; each try is undone.
-contract GasSweepTest is OrderSetUp {
+contract GasSweepTest is SetUp {
     enum Way {
         Guardian,
         GuardianBatch,

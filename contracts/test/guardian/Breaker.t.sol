@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {CircuitBreaker} from "../../src/devnet/lido/CircuitBreaker.sol";
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {SetUp} from "./SetUp.sol";
 import {LyingBreaker, Moody} from "./Targets.sol";
 
 /// @dev Lido's CircuitBreaker as a lever.
-contract BreakerTest is OrderSetUp {
+contract BreakerTest is SetUp {
     event TargetPaused(address indexed target, address indexed by, bool bySentinels, uint256 resumesAt, uint64 epoch);
     event HeartbeatSent(address indexed via, address indexed by, uint256 expiry);
 

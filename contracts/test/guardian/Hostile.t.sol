@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
+import {SetUp} from "./SetUp.sol";
 import {Moody, PlainPausable} from "./Targets.sol";
 
 /// @dev Targets that do not behave, alone.
-contract HostileTest is OrderSetUp {
+contract HostileTest is SetUp {
     function setUp() public override {
         super.setUp();
         register(address(moody));
@@ -175,7 +175,7 @@ contract HostileTest is OrderSetUp {
 }
 
 /// @dev Many at once: what fails is told and stops nobody.
-contract BatchTest is OrderSetUp {
+contract BatchTest is SetUp {
     event TargetNotPaused(address indexed target, address indexed by, bytes reason);
     event OrderFailed(address indexed target, bytes32 indexed decision, address indexed submitter, bytes reason);
 

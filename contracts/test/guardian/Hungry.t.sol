@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../src/orders/OrderGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {Guardian} from "../../src/Guardian.sol";
+import {SetUp} from "./SetUp.sol";
 
 /// @dev Honest, and uses nearly all gas that it may use: in its pause and in each read. It is a breaker as well.
 contract Hungry {
     uint256 private constant READ_GAS = 50_000;
 
-    OrderGuardian private immutable GUARDIAN;
+    Guardian private immutable GUARDIAN;
     uint256 public got;
     uint256 private until;
 
-    constructor(OrderGuardian guardian) {
+    constructor(Guardian guardian) {
         GUARDIAN = guardian;
     }
 
@@ -65,7 +65,7 @@ contract Hungry {
 
 /// @dev What the figures of gas promise, at their very edge: with the least gas that is let through, who uses all that it
 /// may use still succeeds.
-contract HungryTest is OrderSetUp {
+contract HungryTest is SetUp {
     Hungry private hungry;
     Hungry private breaker;
     address[] private list;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
+import {SetUp} from "./SetUp.sol";
 import {LyingBreaker} from "./Targets.sol";
 
-contract RegisterTest is OrderSetUp {
+contract RegisterTest is SetUp {
     event TargetRegistered(
         address indexed target, address indexed via, IGuardian.Lever lever, IGuardian.Limits limits, uint64 epoch
     );
@@ -180,7 +180,7 @@ contract RegisterTest is OrderSetUp {
     }
 }
 
-contract ArmingTest is OrderSetUp {
+contract ArmingTest is SetUp {
     event ArmingSet(address indexed target, IGuardian.Arming arming, address indexed by, uint64 epoch);
 
     function expectArming(IGuardian.Arming arming, address by, uint64 epoch) private {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../src/orders/IGuardian.sol";
+import {IGuardian} from "../../src/IGuardian.sol";
 import {Vault} from "../../src/devnet/Vault.sol";
-import {OrderSetUp} from "./SetUp.sol";
+import {SetUp} from "./SetUp.sol";
 import {Token} from "./Targets.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @dev What our part of a pause costs: gas beyond a pause by the same call straight at the target, with all slots cold and
 /// the first pause of its kind, which is the dearest. Kept in snapshots/pauses.json: another figure there is a change that
 /// somebody has to see.
-contract GasTest is OrderSetUp {
+contract GasTest is SetUp {
     event Gas(string what, uint256 beyondTarget, uint256 wholeTransaction);
 
     uint256 private constant GUARDIAN_MOST = 35_000;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IGuardian} from "../../../src/orders/IGuardian.sol";
-import {OrderGuardian} from "../../../src/orders/OrderGuardian.sol";
+import {IGuardian} from "../../../src/IGuardian.sol";
+import {Guardian} from "../../../src/Guardian.sol";
 
 /// @dev What they have in common: a pause as Lido's, told truthfully.
 abstract contract Lapsing {
@@ -82,12 +82,12 @@ contract DearToRead is Lapsing {
 
 /// @dev Comes back by every door while it is being paused, swallows what it is told there, and pauses.
 contract Returner is Lapsing {
-    OrderGuardian private immutable GUARDIAN;
+    Guardian private immutable GUARDIAN;
     IGuardian.Order private order;
     bytes private signatures;
     uint256 public entered;
 
-    constructor(OrderGuardian guardian) {
+    constructor(Guardian guardian) {
         GUARDIAN = guardian;
     }
 
