@@ -236,7 +236,9 @@ class Service:
             if any(w.owed for w in parts.gauge.waiting.values()):
                 outbox.wake()  # a person's command, from another process, may owe a message too
             parts.gauge.members = {(r.name, m.name): m.up for r in parts.alertmanagers for m in r.members.values() if m.up is not None}
-            parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, now - DECISIONS_SECONDS))
+            # In block time, in which alerts are judged: that of the last judged moment, where there is one.
+            since = (now if parts.progress.at is None else parts.progress.at.timestamp) - DECISIONS_SECONDS
+            parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, since))
 
         async def chronicle() -> None:
             if await chronicler.work(held, time.time()):

@@ -215,5 +215,5 @@ def test_outcomes_count_what_became_of_decisions(either: Store) -> None:
         with either.begin() as unit:
             ledger.move(unit, id, state, note=note)
         with either.read() as unit:
-            assert ledger.outcomes(unit, 5.0) == {("vault", outcome): 1}
-            assert ledger.outcomes(unit, 5.5) == {}
+            assert ledger.outcomes(unit, AT.timestamp) == {("vault", outcome): 1}
+            assert ledger.outcomes(unit, AT.timestamp + 1) == {}, "counted in block time, in which alerts are judged"

@@ -225,9 +225,9 @@ def slot(unit: Unit, sender: Address, chain_nonce: int) -> tuple[int, Sent | Non
 
 
 def outcomes(unit: Unit, since: float) -> dict[tuple[str, str], int]:
-    """Decisions since that wall time, by target and outcome: the state, but ``open`` on the way, ``stuck`` when people were paged, ``needless``."""
+    """Decisions about blocks since that block time, by target and outcome: the state, but ``open`` on the way, ``stuck`` when people were paged, ``needless``."""
     columns = (col(PauseRow.target), col(PauseRow.state), col(PauseRow.note), col(PauseRow.paged_at))
-    found = unit.conn.execute(select(*columns).where(col(PauseRow.decided_at) >= since)).all()
+    found = unit.conn.execute(select(*columns).where(col(PauseRow.observed_timestamp) >= since)).all()
     return dict(Counter((row.target, _outcome(row.state, row.note, row.paged_at)) for row in found))
 
 
