@@ -209,6 +209,7 @@ class Embedded:
                 "senders": [{"key_file": str(folder / "sender.key")}],
                 # Blocks come every second here: as much time as 10 blocks of mainnet.
                 "max_age_blocks": 120,
+                "stuck_blocks": 20,
                 "poll_seconds": 0.5,
             },
             "web": {"port": web_port, "token_file": str(folder / "page.token"), "public_url": _page(web_port)},

@@ -99,7 +99,7 @@ def _orphan(ground: Ground) -> int:
     """Mined, told, and then both the pause and what it observed are in other blocks: the mint is there again, the pause is not."""
     transaction = ground.world["lido"].tx(address_of(ATTACKER), "devMintUnbacked", address_of(ATTACKER), UNBACKED_SHARES)
     block = ground.world.send(transaction)[0].block
-    ground.wait("the first pause", lambda: ground.world["vault"].read("isPaused") or None, 30)
+    ground.wait("the first pause, proven and reported", lambda: _reported(ground, block) or None, 30)
     for name in ("LidoShareRateDrift", "GuardianTargetPaused"):
         ground.wait(name, functools.partial(told, ground, name), 30)
     ground.caught_up()
@@ -112,8 +112,17 @@ def _orphan(ground: Ground) -> int:
 def _stands(ground: Ground, since: int) -> list[str]:
     """The pause that stands is of an order of the new branch, and the service says so."""
     log, _ = _mined(ground, since)
-    observed = [p for p in ground.status()["pauses"] if p["mined_hash"] == log["blockHash"] and p["state"] in ("verified", "reported")]
-    return [] if len(observed) == 1 else [f"{len(observed)} pauses of the service are those of block {log['blockHash']}, not one"]
+    known = [p["mined_hash"] for p in _reported(ground, since)]
+    return (
+        []
+        if known == [log["blockHash"]]
+        else [f"the service reported pauses in blocks {known}, and the chain has one in {log['blockHash']}"]
+    )
+
+
+def _reported(ground: Ground, since: int) -> list[dict[str, Any]]:
+    """Pauses that the service made and told, for what it saw at that block or later."""
+    return [p for p in ground.status()["pauses"] if p["state"] == "reported" and p["observed_number"] >= since]
 
 
 def _withhold(ground: Ground) -> int:
