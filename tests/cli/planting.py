@@ -139,12 +139,15 @@ class Plant:
         raise AssertionError(f"{where} is a secret that this test does not plant: teach it how")
 
     def _rules(self, receivers: list[dict[str, Any]]) -> dict[str, Any]:
-        policy, packs = ROOT / "rules/policy", self.folder / "packs"
+        policy, packs, runbooks = ROOT / "rules/policy", self.folder / "packs", self.folder / "runbooks"
         packs.mkdir(exist_ok=True)
+        runbooks.mkdir(exist_ok=True)
+        self._commented("rules.runbooks", "runbooks/notes.md", "No rule names this file.")
         self._commented("rules.dirs", "packs/test.yaml", PACK)
         routes = {"route": {"receiver": [r["name"] for r in receivers], "group_by": ["alertname"], "group_wait": "0s"}}
         return {
             "dirs": [str(packs)],
+            "runbooks": str(runbooks),
             "baseline": self._document("rules.baseline", policy / "baseline.yaml"),
             "responses": str(self._commented("rules.responses", "responses.yaml", "responses: []")),
             "routes": str(self._commented("rules.routes", "routes.yaml", yaml.safe_dump(routes))),

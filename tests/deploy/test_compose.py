@@ -15,7 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from monitor.service.settings import load
+from monitor.service.settings import RulesSettings, load
 from tests.deploy.compose_schema import COMPOSE as SCHEMA
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,15 @@ def named_sources(node: Any) -> set[str]:
 def test_the_image_runs_as_nobody_special_from_sources_that_exist() -> None:
     lines = [line.split() for line in (ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
     copied = [words[1:-1] for words in lines if words[0] == "COPY" and not words[1].startswith("--from")]
-    assert copied and all((ROOT / source).exists() for sources in copied for source in sources)
+    named = {source.rstrip("/") for sources in copied for source in sources}
+    assert all((ROOT / source).exists() for source in named)
+    admitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert named <= admitted, "the build cannot see what .dockerignore leaves out"
+    files = RulesSettings()
+    needed = [*files.dirs, files.baseline, files.routes, files.responses, files.runbooks]
+    assert all(any(path.is_relative_to(source) for source in named) for path in needed), "the image lacks what the settings name by default"
+    mounted = [Path(volume.split(":")[0]) for volume in SERVICE["volumes"]]
+    assert all(any(path.is_relative_to(source) for source in mounted) for path in needed), "a change of these needs no new image"
     assert [words[1] for words in lines if words[0] == "USER"] == ["10001:10001"]
     (check,) = [" ".join(words) for words in lines if words[0] == "HEALTHCHECK"]
     assert SERVICE["healthcheck"]["test"][-1] in check

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from monitor.devnet.world import World
-from monitor.service.build import build
+from monitor.service.build import build, load_rules
 from monitor.service.life import Service
 from monitor.service.settings import load
 from tests.cli.conftest import plain, write
@@ -106,6 +107,16 @@ async def test_every_kind_of_receiver_is_told_by_a_running_service(world: World,
         assert posted("note")[0]["note"]["lines"][0].startswith("Told here since slack took no message")
         assert gauge.members == {("alertmanager", am.url.removeprefix("http://")): True}
         assert [told for told in am.told if told[0] == "resolved"] == []
+
+
+def test_runbooks_that_the_page_could_not_show_are_named_at_the_start(tmp_path: Path) -> None:
+    body = plain(tmp_path)
+    body["rules"]["runbooks"] = str(tmp_path)
+    (tmp_path / "lido.md").write_text("# Lido\n")
+    with capture_logs() as said:
+        load_rules(load(write(tmp_path, body)))
+    (warning,) = [line for line in said if line["event"] == "rules.runbooks_missing"]
+    assert {Path(name).name for name in warning["files"]} == {"ethereum.md", "stakewarden.md"} and "rules.runbooks" in warning["remedy"]
 
 
 @pytest.mark.parametrize(
