@@ -12,19 +12,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+from eth_account import Account
 
 from monitor.chain.settings import EndpointSettings
-from monitor.devnet.accounts import address_of
+from monitor.devnet.accounts import address_of, key_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.build import Artifact, Artifacts
 from monitor.guardian import contract as guardian
 from monitor.guardian.decision import Decision
+from monitor.guardian.order import Order, digest
 from monitor.guardian.policy import Response
 from monitor.guardian.settings import GuardianSettings
 from monitor.model import Address, BlockStamp, EpisodeId, Hash, RuleId, Slot, address
 
 DURATION = 86_400
 GAS = 300_000
+RESUME_ROLE = bytes.fromhex("2fc10cc8ae19568712f7a176fb4978616a610650813c9d05326c34abb62749c7")
 PAUSE_ROLE = bytes.fromhex("139c2898040ef16910dc9f44dc697df79363da767d8bc92f2e310312b816e46d")
 CEILINGS = (7 * DURATION, 7 * DURATION, 14 * DURATION, DURATION, 365 * DURATION, 0)
 LIMITS = (DURATION, DURATION, 10 * DURATION, 0, GAS, 1)
@@ -39,10 +42,13 @@ class Bench:
     def __init__(self, compiled: Artifacts) -> None:
         self.anvil = Anvil.start()
         self.anvil.mine_at_once()
-        self.contracts: dict[str, Artifact] = {"guardian": compiled["Guardian"], "vault": compiled["Vault"]}
+        self.contracts: dict[str, Artifact] = {
+            "guardian": compiled["Guardian"], "vault": compiled["Vault"], "breaker": compiled["CircuitBreaker"],
+        }  # fmt: skip
+        self.at: dict[str, Address] = {}
         admin = address_of("governance")
-        self.guardian = self._deploy("guardian", 0, admin, 1, CEILINGS)
-        self.vault = self._deploy("vault", NOBODY, admin)
+        self.guardian = self.deploy("guardian", 0, admin, 1, CEILINGS)
+        self.vault = self.deploy("vault", NOBODY, admin)
         self.by_admin("vault", "grantRole", PAUSE_ROLE, self.guardian)
         self.by_admin("guardian", "grantRole", guardian.GUARDIAN_ROLE, address_of("guardian_person"))
         self.by_admin("guardian", "setSentinel", address_of("sentinel"), self.head().timestamp + SENTINEL_LIFETIME)
@@ -63,16 +69,22 @@ class Bench:
 
     def send(self, role: str, name: str, function: str, *args: Any) -> str:
         """A transaction from a devnet account; its hash, once it is mined. A revert raises."""
-        at = {"guardian": self.guardian, "vault": self.vault}[name]
-        tx = {"from": address_of(role), "to": at, "data": self.contracts[name].data(function, *args), "gas": hex(3_000_000)}
+        tx = {"from": address_of(role), "to": self.at[name], "data": self.contracts[name].data(function, *args), "gas": hex(3_000_000)}
         hash = str(self.anvil.rpc.call("eth_sendTransaction", tx))
         assert self.receipt(hash)["status"] == "0x1", f"{function} reverted"
         return hash
 
     def call(self, name: str, function: str, *args: Any) -> Any:
-        at = {"guardian": self.guardian, "vault": self.vault}[name]
-        artifact = self.contracts[name]
-        return artifact.result(function, self.anvil.rpc.call("eth_call", {"to": at, "data": artifact.data(function, *args)}, "latest"))
+        artifact, to = self.contracts[name], self.at[name]
+        return artifact.result(function, self.anvil.rpc.call("eth_call", {"to": to, "data": artifact.data(function, *args)}, "latest"))
+
+    def pause_by_order(self) -> None:
+        """The sentinel orders a pause of the vault for the newest block, and the sender submits it."""
+        asked = {"to": self.guardian, "data": "0x" + guardian.TARGET.call(self.vault).data.hex()}
+        epoch = guardian.read_target(bytes.fromhex(self.anvil.rpc.call("eth_call", asked, "latest")[2:])).epoch
+        order = Order(self.vault, epoch, bytes(32), self.head().number, self.head().hash)
+        signed = Account.unsafe_sign_hash(digest(order, CHAIN_ID, self.guardian), key_of("sentinel"))
+        self.send("sender", "guardian", "execute", order.struct, bytes(signed.signature))
 
     def receipt(self, hash: str, seconds: float = 10) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
@@ -95,10 +107,13 @@ class Bench:
     def nonce(self, role: str) -> int:
         return int(self.anvil.rpc.call("eth_getTransactionCount", address_of(role), "latest"), 16)
 
-    def _deploy(self, name: str, *args: Any) -> Address:
-        tx = {"from": address_of("deployer"), "data": self.contracts[name].create(*args), "gas": hex(8_000_000)}
+    def deploy(self, name: str, *args: Any) -> Address:
+        """A contract of ``contracts`` from its constructor's arguments."""
+        tx = {"from": address_of("deployer"), "data": self.contracts[name].create(*args), "gas": hex(12_000_000)}
         receipt = self.receipt(str(self.anvil.rpc.call("eth_sendTransaction", tx)))
-        return address(receipt["contractAddress"])
+        assert receipt["status"] == "0x1", f"{name} was not deployed"
+        self.at[name] = address(receipt["contractAddress"])
+        return self.at[name]
 
 
 def endpoint(url: str, name: str = "a", operator: str = "") -> EndpointSettings:
