@@ -17,7 +17,7 @@ from monitor.guardian.deploy.items import Place
 from monitor.guardian.deploy.plan import BadPlan, DeployPlan, load
 from monitor.guardian.deploy.rights import rights
 from monitor.guardian.deploy.send import earlier, next_nonce, send
-from monitor.guardian.deploy.steps import Creation, Step, batch, creations, day, senders, steps
+from monitor.guardian.deploy.steps import Creation, Step, batch, creations, day, steps, turns
 from monitor.guardian.levers.reader import Reader
 from monitor.guardian.node import Nodes
 from monitor.guardian.safe.document import BadFile, write
@@ -35,6 +35,7 @@ def deploy(
     keystore: KeystoreOption = None,
     password_file: PasswordOption = None,
     again: Annotated[bool, typer.Option("--again", help="Deploy although this key has deployed a guardian lately.")] = False,
+    releaser_for: Annotated[str | None, typer.Option(help="With --send: the guardian is there, deploy its Releaser alone.")] = None,
     check: Annotated[str | None, typer.Option("--check", help="Send nothing: read back the guardian at this address.")] = None,
     releaser: Annotated[str | None, typer.Option(help="With --check: the Releaser's address.")] = None,
     creation: Annotated[str | None, typer.Option(help="With --check: the transaction that created the guardian.")] = None,
@@ -60,9 +61,12 @@ def deploy(
         _print_plan(planned, *drawn, out=out, as_json=as_json)
         raise typer.Exit(1 if drawn[1].refused else 0)
     key = signer(key_env, key_file, keystore, password_file)
+    there = _or(_address, "--releaser-for", releaser_for)
 
     async def work(nodes: Nodes, chain: int) -> tuple[Place, ReadBack]:
-        made = await send(nodes, planned, key, chain, where.fees, again=again, said=lambda line: typer.echo(line, err=as_json))
+        made = await send(
+            nodes, planned, key, chain, where.fees, again=again, guardian=there, said=lambda line: typer.echo(line, err=as_json)
+        )
         return made, await read_back(nodes, planned, made)
 
     place, found = where.run(work)
@@ -132,9 +136,11 @@ def _creation_json(c: Creation) -> dict[str, Any]:
 
 def _calls(plan: DeployPlan, calls: Sequence[Step]) -> list[str]:
     lines: list[str] = []
-    for by in senders(calls):
-        lines += ["", f"== calls that {by}{' (the admin)' if by == plan.admin.where else ''} has to make, in this order"]
-        for i, s in enumerate((s for s in calls if s.by == by), 1):
+    for _, turn in turns(calls):
+        by = f"{turn[0].by}{' (the admin)' if turn[0].by == plan.admin.where else ''}"
+        when = "has to make when --check finds nothing else missing" if turn[0].arms else "has to make, in this order"
+        lines += ["", f"== calls that {by} {when}"]
+        for i, s in enumerate(turn, 1):
             lines += [f"  {i}. {s.words}", f"      to   {s.to}", f"      call {s.call}", f"      data 0x{s.data.hex()}"]
     return lines
 
@@ -167,9 +173,9 @@ def _write_batches(plan: DeployPlan, calls: Sequence[Step], timestamp: int, out:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for i, by in enumerate(senders(calls), 1):
-            path = out / f"{i}-{by}.json"
-            write(path, batch(plan.chain_id, by, calls, timestamp))
+        for name, turn in turns(calls):
+            path = out / f"{name}.json"
+            write(path, batch(plan.chain_id, turn, timestamp))
             typer.echo(f"written: {path}", err=quiet)
     except (OSError, BadFile) as wrong:
         raise Failure(f"--out {out}: {wrong}", code=1) from None

@@ -39,26 +39,43 @@ async def earlier(nodes: Nodes, plan: DeployPlan, nonce: int) -> Address | None:
 
 
 async def send(
-    nodes: Nodes, plan: DeployPlan, signer: Signer, chain_id: int, fees: Fees, *, again: bool = False, said: Callable[[str], None]
-) -> Place:
+    nodes: Nodes, plan: DeployPlan, signer: Signer, chain_id: int, fees: Fees, *, again: bool = False, guardian: Address | None = None,
+    said: Callable[[str], None],
+) -> Place:  # fmt: skip
     """Deploy what the plan names. Looks at everything once more before; ``said`` is told of each step.
 
-    Raises PauseImpossible with the reason and the remedy, and NoMajority.
+    ``guardian``: this one is there already; deploy its Releaser alone. Raises PauseImpossible with the reason and the remedy, and NoMajority.
     """
     if signer.address != plan.by:
         raise PauseImpossible(f"the key is that of {signer.address}, the plan's deployer is {plan.by}: use its key, or correct the plan")
     nonce = await next_nonce(nodes, plan.by)
-    before = None if again else await earlier(nodes, plan, nonce)
-    if before is not None:
-        raise PauseImpossible(f"{plan.by} has deployed a guardian at {before} already: look at it with --check {before}, or give --again")
-    made = creations(plan, nonce)
-    where = [c.at for c in made]
-    looked = await look(Reader(NodesSource(nodes), await nodes.newest()), plan, chain_id, where[0], where[1] if len(where) > 1 else None)
+    await (_not_twice(nodes, plan, nonce, again) if guardian is None else _ours(nodes, plan, guardian))
+    made = creations(plan, nonce, guardian)
+    at = guardian or made[0].at
+    releaser = made[-1].at if plan.releaser is not None else None
+    looked = await look(Reader(NodesSource(nodes), await nodes.newest()), plan, chain_id, at, releaser)
     if looked.refused:
         raise PauseImpossible("the plan is refused: " + "; ".join(f"{f.key}: {f.text}" for f in looked.refused))
     person = Person(nodes, signer, chain_id, fees)
     hashes = [(await _create(person, c, said)).tx for c in made]
-    return Place(where[0], where[1] if len(where) > 1 else None, hashes[0], hashes[1] if len(hashes) > 1 else None)
+    return Place(at, releaser, hashes[0] if guardian is None else None, hashes[-1] if releaser is not None else None)
+
+
+async def _not_twice(nodes: Nodes, plan: DeployPlan, nonce: int, again: bool) -> None:
+    before = None if again else await earlier(nodes, plan, nonce)
+    if before is not None:
+        alone = "" if plan.releaser is None else f"; if its Releaser is missing, --releaser-for {before}"
+        raise PauseImpossible(
+            f"{plan.by} has deployed a guardian at {before} already: look at it with --check {before}{alone}; or give --again for another"
+        )
+
+
+async def _ours(nodes: Nodes, plan: DeployPlan, guardian: Address) -> None:
+    if plan.releaser is None:
+        raise PauseImpossible("the plan has no releaser: there is nothing to deploy for a guardian that is there")
+    difference = compiled.load(compiled.GUARDIAN).difference(await nodes.agreed("code", unhex, "eth_getCode", guardian, "latest"))
+    if difference is not None:
+        raise PauseImpossible(f"{guardian} is no guardian of this version ({difference}): name the right one")
 
 
 async def _create(person: Person, what: Creation, said: Callable[[str], None]) -> Mined:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +43,10 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A call that somebody makes after the deployment. ``key``: what the read-back calls it. ``by``: who has to make it."""
+    """A call that somebody makes after the deployment. ``key``: what the read-back calls it. ``by``: who has to make it.
+
+    ``arms``: from then on sentinels can pause. It is kept apart from the other calls, to be made when they were read back.
+    """
 
     key: str
     by: Address
@@ -51,6 +54,7 @@ class Step:
     data: bytes
     call: str
     words: str
+    arms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,16 @@ def created_at(sender: Address, nonce: int) -> Address:
     return address("0x" + keccak(bytes([0xC0 + len(listed)]) + listed)[12:].hex())
 
 
-def creations(plan: DeployPlan, nonce: int) -> tuple[Creation, ...]:
-    """The guardian, and the Releaser if the plan has one. ``nonce``: the deployer's next."""
-    code, at = compiled.load(compiled.GUARDIAN), created_at(plan.by, nonce)
-    found = [Creation(code, plan.arguments, code.data(*plan.arguments), nonce, at)]
+def creations(plan: DeployPlan, nonce: int, guardian: Address | None = None) -> tuple[Creation, ...]:
+    """The guardian, and the Releaser if the plan has one. ``nonce``: the deployer's next. With ``guardian`` the Releaser alone, for that one."""
+    found = []
+    if guardian is None:
+        code, guardian = compiled.load(compiled.GUARDIAN), created_at(plan.by, nonce)
+        found.append(Creation(code, plan.arguments, code.data(*plan.arguments), nonce, guardian))
     if plan.releaser is not None:
-        releaser = compiled.load(compiled.RELEASER)
-        arguments = (at, plan.releaser.window_seconds)
-        found.append(Creation(releaser, arguments, releaser.data(*arguments), nonce + 1, created_at(plan.by, nonce + 1)))
+        code, arguments = compiled.load(compiled.RELEASER), (guardian, plan.releaser.window_seconds)
+        nonce += len(found)
+        found.append(Creation(code, arguments, code.data(*arguments), nonce, created_at(plan.by, nonce)))
     return tuple(found)
 
 
@@ -155,8 +161,8 @@ def _arming(plan: DeployPlan, guardian: Address) -> Iterator[Step]:
             words = f"orders for {target.name} are checked and told, and pause nothing"
             yield _step(f"arming of {target.name}", plan.admin.where, guardian, SHADOW, (target.where,), words)
         elif target.arming == "armed":
-            words = f"from now on {plan.threshold} sentinels together pause {target.name}: make this call last, after `--check`"
-            yield _step(f"arming of {target.name}", plan.admin.where, guardian, ARM, (target.where,), words)
+            words = f"from now on {plan.threshold} sentinels together pause {target.name}: to be made when all else was read back"
+            yield replace(_step(f"arming of {target.name}", plan.admin.where, guardian, ARM, (target.where,), words), arms=True)
 
 
 def day(timestamp: int) -> str:
@@ -167,19 +173,23 @@ def day(timestamp: int) -> str:
         return f"timestamp {timestamp}"
 
 
-def senders(found: Iterable[Step]) -> tuple[Address, ...]:
-    """Who has to make calls, in the order of their first one."""
-    return tuple(dict.fromkeys(s.by for s in found))
+def turns(found: Iterable[Step]) -> tuple[tuple[str, tuple[Step, ...]], ...]:
+    """The calls by who makes them, in the order of their first one, and at the end what arms; each with a name for a file."""
+    parts: dict[tuple[bool, Address], list[Step]] = {}
+    for step in found:
+        parts.setdefault((step.arms, step.by), []).append(step)
+    ordered = sorted(parts, key=lambda part: part[0])
+    return tuple((f"{i}-{by}{'-arms' if arms else ''}", tuple(parts[arms, by])) for i, (arms, by) in enumerate(ordered, 1))
 
 
-def batch(chain_id: int, by: Address, found: Iterable[Step], timestamp: int) -> str:
+def batch(chain_id: int, calls: Sequence[Step], timestamp: int) -> str:
     """Calls of one party as JSON of Safe's transaction builder; ``to``, ``value`` and ``data`` are what any other wallet or a timelock needs."""
-    own = [s for s in found if s.by == by]
+    words = "; ".join(s.words for s in calls)[:1000]
     content = {
         "version": "1.0", "chainId": str(chain_id), "createdAt": timestamp * 1000,
-        "meta": {"name": "Stakewarden guardian", "description": "; ".join(s.words for s in own)[:1000], "createdFromSafeAddress": by},
+        "meta": {"name": "Stakewarden guardian", "description": words, "createdFromSafeAddress": calls[0].by},
         "transactions": [
-            {"to": s.to, "value": "0", "data": "0x" + s.data.hex(), "contractMethod": None, "contractInputsValues": None} for s in own
+            {"to": s.to, "value": "0", "data": "0x" + s.data.hex(), "contractMethod": None, "contractInputsValues": None} for s in calls
         ],
     }  # fmt: skip
     return json.dumps(content, indent=1) + "\n"

@@ -119,7 +119,7 @@ class Site:
         monkeypatch.delenv("STAKEWARDEN_RPC_URL", raising=False)
 
     def do(self, *words: object, content: dict[str, Any] | None = None, code: int = 0, url: str | None = None) -> str:
-        """``stakewarden guardian deploy``; what it wrote."""
+        """``stakewarden guardian deploy``; what it wrote, which is never the key."""
         told = ["stakewarden", "guardian", "deploy", str(self.file(content)), "--rpc", url or self.anvil.http_url, *map(str, words)]
         self._monkeypatch.setattr(sys, "argv", told)
         self._capsys.readouterr()
@@ -130,6 +130,7 @@ class Site:
             found = end.code
         said = self._capsys.readouterr()
         assert int(found or 0) == code, said.out + said.err
+        assert key_of("market_maker")[2:] not in said.out + said.err
         self.said = said.err
         return said.out if "--json" in words else said.out + said.err
 
@@ -143,10 +144,10 @@ class Site:
         self.guardian, self.releaser = address(found["guardian"]), address(found["releaser"])
         return found
 
-    def check(self, *words: object, content: dict[str, Any] | None = None, code: int = 0) -> dict[str, Any]:
+    def check(self, *words: object, content: dict[str, Any] | None = None, code: int = 0, url: str | None = None) -> dict[str, Any]:
         assert self.guardian is not None
         told = ("--check", self.guardian, "--releaser", self.releaser, "--json", *words)
-        found: dict[str, Any] = json.loads(self.do(*told, content=content, code=code))
+        found: dict[str, Any] = json.loads(self.do(*told, content=content, code=code, url=url))
         return found
 
     def stand(self) -> None:

@@ -95,7 +95,13 @@ def test_what_is_otherwise_is_noticed_and_ends_with_1(standing: Site, group: lis
     found = standing.check(code=1)
     assert {k: v for k, v in states(found).items() if k in wanted} == wanted
     # What follows from those: a pauser without an assignment is not alive, and one sentinel less may be too few.
-    assert set(states(found)) - set(wanted) <= {"heartbeat for queue", "arming of vault", "arming of queue", "live sentinels", "guardians beside the plan"}
+    assert set(states(found)) - set(wanted) <= {
+        "heartbeat for queue",
+        "arming of vault",
+        "arming of queue",
+        "live sentinels",
+        "guardians beside the plan",
+    }
     assert not found["as_planned"] and all(i["remedy"] for i in found["items"] if i["state"] != "ok")
 
 

@@ -52,14 +52,17 @@ def test_what_was_deployed_brakes(standing: Site) -> None:
     assert pool.result("paused", standing.ask("pool", pool.data("paused"))) is True
 
 
-def test_the_calls_are_written_as_files_for_who_makes_them(site: Site) -> None:
+def test_the_calls_are_written_as_files_for_who_makes_them_and_what_arms_apart(site: Site) -> None:
     site.do("--out", site.folder / "calls")
-    files = sorted((site.folder / "calls").iterdir())
-    assert [f.stem for f in files] == [f"1-{site.at['admin']}", f"2-{address_of('governance')}"]
-    first = json.loads(files[0].read_text("utf-8"))
-    assert first["chainId"] == str(site.content()["chain_id"]) and {t["value"] for t in first["transactions"]} == {"0"}
-    drawn = site.drawn()
-    assert [t["data"] for t in first["transactions"]] == [c["data"] for c in drawn["calls"] if c["by"] == site.at["admin"]]
+    files = {f.stem: json.loads(f.read_text("utf-8")) for f in sorted((site.folder / "calls").iterdir())}
+    admin, other = site.at["admin"], address_of("governance")
+    assert list(files) == [f"1-{admin}", f"2-{other}", f"3-{admin}-arms"]
+    assert {f["chainId"] for f in files.values()} == {str(site.content()["chain_id"])}
+    calls = site.drawn()["calls"]
+    written = [(t["to"], t["data"], t["value"]) for f in files.values() for t in f["transactions"]]
+    assert sorted(written) == sorted((c["to"], c["data"], "0") for c in calls)
+    [arms] = files[f"3-{admin}-arms"]["transactions"]
+    assert arms["data"] == site.compiled["OrderGuardian"].data("arm", site.at["queue"])
 
 
 def test_the_plan_is_told_in_words(site: Site) -> None:
