@@ -13,8 +13,9 @@ from monitor.cli.failure import Failure
 from monitor.cli.laptop import JsonOption, KeyFileOption, KeystoreOption, PasswordOption, RpcOption, SettingsOption, laptop, plain, signer
 from monitor.guardian.deploy.after import ReadBack, read_back
 from monitor.guardian.deploy.before import Looked, look
+from monitor.guardian.deploy.file import BadPlan, load
 from monitor.guardian.deploy.items import Place
-from monitor.guardian.deploy.plan import BadPlan, DeployPlan, load
+from monitor.guardian.deploy.plan import DeployPlan
 from monitor.guardian.deploy.rights import rights
 from monitor.guardian.deploy.send import earlier, next_nonce, send
 from monitor.guardian.deploy.steps import Creation, Step, batch, creations, day, steps, turns

@@ -18,7 +18,8 @@ from monitor.devnet.accounts import address_of, key_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.build import Artifacts
 from monitor.guardian.deploy.after import read_back
-from monitor.guardian.deploy.plan import DeployPlan, parse
+from monitor.guardian.deploy.file import parse
+from monitor.guardian.deploy.plan import DeployPlan
 from monitor.guardian.deploy.send import send
 from monitor.guardian.keys import load_signer
 from monitor.guardian.node import Nodes

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from monitor.devnet.accounts import address_of
 from monitor.devnet.anvil import CONTRACTS_DIR
+from monitor.guardian.deploy import file as files
 from monitor.guardian.deploy import plan as plans
-from monitor.guardian.deploy.plan import BadPlan, load, parse
+from monitor.guardian.deploy.file import BadPlan, load, parse
 from tests.guardian.deploy.site import DAY, Site
 
 EXAMPLE = Path(__file__).parents[3] / "deploy/guardian.example.yaml"
@@ -39,7 +40,7 @@ def limit(i: int, **more: Any) -> Change:
 
 
 def example() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.load(EXAMPLE.read_text("utf-8"), plans._Loader)
+    found: dict[str, Any] = yaml.load(EXAMPLE.read_text("utf-8"), files._Loader)
     return found
 
 
