@@ -17,6 +17,7 @@ from monitor.cli.__main__ import main
 from monitor.devnet.accounts import address_of, key_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.build import Artifacts
+from monitor.guardian.compiled import GUARDIAN
 from monitor.guardian.deploy.after import read_back
 from monitor.guardian.deploy.file import parse
 from monitor.guardian.deploy.plan import DeployPlan
@@ -191,7 +192,7 @@ class Site:
     def governs(self, function: str, *arguments: Any) -> None:
         """The admin calls the guardian."""
         assert self.guardian is not None
-        self.transact(self.at["admin"], self.guardian, self.compiled["OrderGuardian"].data(function, *arguments))
+        self.transact(self.at["admin"], self.guardian, self.compiled[GUARDIAN.contract].data(function, *arguments))
 
     def ask(self, name: str, data: str) -> str:
         return str(self.anvil.rpc.call("eth_call", {"to": self.at[name], "data": data}, "latest"))

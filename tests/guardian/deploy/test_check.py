@@ -37,7 +37,7 @@ def breaker(function: str, *arguments: Any) -> Callable[[Site], None]:
 
 def by_guardian(function: str, *arguments: Any) -> Callable[[Site], None]:
     return lambda s: _void(
-        s.transact(s.at["committee"], str(s.guardian), s.compiled["OrderGuardian"].data(function, *(s.at.get(a, a) for a in arguments)))
+        s.transact(s.at["committee"], str(s.guardian), s.compiled[GUARDIAN.contract].data(function, *(s.at.get(a, a) for a in arguments)))
     )
 
 

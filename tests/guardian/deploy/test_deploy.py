@@ -43,7 +43,7 @@ def test_plan_deploy_govern_check(site: Site) -> None:
 
 def test_what_was_deployed_brakes(standing: Site) -> None:
     """The whole is for this: the committee pauses all three by their levers, and nobody of the plan resumes."""
-    code = standing.compiled["OrderGuardian"]
+    code = standing.compiled[GUARDIAN.contract]
     standing.transact(
         standing.at["committee"], str(standing.guardian), code.data("pauseTargets", [standing.at[n] for n in ("vault", "queue", "pool")])
     )
@@ -62,7 +62,7 @@ def test_the_calls_are_written_as_files_for_who_makes_them_and_what_arms_apart(s
     written = [(t["to"], t["data"], t["value"]) for f in files.values() for t in f["transactions"]]
     assert sorted(written) == sorted((c["to"], c["data"], "0") for c in calls)
     [arms] = files[f"3-{admin}-arms"]["transactions"]
-    assert arms["data"] == site.compiled["OrderGuardian"].data("arm", site.at["queue"])
+    assert arms["data"] == site.compiled[GUARDIAN.contract].data("arm", site.at["queue"])
 
 
 def test_the_plan_is_told_in_words(site: Site) -> None:

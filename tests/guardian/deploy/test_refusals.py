@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.devnet.accounts import address_of
 from monitor.devnet.anvil import CONTRACTS_DIR
+from monitor.guardian.compiled import GUARDIAN
 from monitor.guardian.deploy import file as files
 from monitor.guardian.deploy import plan as plans
 from monitor.guardian.deploy.file import BadPlan, load, parse
@@ -119,11 +120,11 @@ def test_junk_is_a_bad_plan_and_nothing_else(text: str) -> None:
 
 
 def test_bounds_are_those_of_the_contracts() -> None:
-    source = "".join(p.read_text("utf-8") for p in (CONTRACTS_DIR / "src/orders").glob("*.sol"))
+    [main] = (CONTRACTS_DIR / "src").rglob(f"{GUARDIAN.contract}.sol")
+    sources = [p.read_text("utf-8") for p in main.parent.glob("*.sol")]
 
     def constant(name: str) -> int:
-        value = re.search(rf"constant {name} = ([\d_]+)( days)?;", source)
-        assert value is not None, name
+        [value] = [m for s in sources for m in re.finditer(rf"constant {name} = ([\d_]+)( days)?;", s)]
         return int(value[1]) * (DAY if value[2] else 1)
 
     names = {"MAX_SECONDS": plans.MAX_SECONDS, "MAX_SENTINELS": plans.MAX_SENTINELS, "MAX_ORDER_AGE": plans.MAX_ORDER_AGE,
