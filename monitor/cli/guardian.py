@@ -13,6 +13,7 @@ import typer
 
 from monitor.cli import decisions, guardian_safe
 from monitor.cli.failure import Failure
+from monitor.cli.guardian_deploy import deploy
 from monitor.cli.guardian_levers import levers
 from monitor.cli.laptop import JsonOption, account_of, signer
 from monitor.cli.where import SettingsOption
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(levers)
+app.command()(deploy)
 app.add_typer(guardian_safe.app, name="safe")
 app.command()(decisions.evidence)
 app.command()(decisions.verify)

@@ -41,13 +41,18 @@ class Compiled:
 
     def data(self, *arguments: Any) -> bytes:
         """The bytes of the transaction that deploys it. Structs are tuples."""
-        return self.creation + encode([_type(i) for i in self.parameters], arguments)
+        return self.creation + encode(self.types, arguments)
 
     @cached_property
     def parameters(self) -> list[dict[str, Any]]:
         """The constructor's parameters, as the ABI has them."""
         found: list[dict[str, Any]] = next(e["inputs"] for e in self.abi if e["type"] == "constructor")
         return found
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Their canonical types."""
+        return tuple(_type(i) for i in self.parameters)
 
     @property
     def hash(self) -> bytes:

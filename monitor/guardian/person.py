@@ -57,8 +57,9 @@ class Person:
     fees: Fees
     wait_seconds: float = WAIT_SECONDS
 
-    async def call(self, to: Address, data: bytes, gas: int, reverted: Callable[[], Awaitable[None]]) -> Mined:
+    async def call(self, to: Address | None, data: bytes, gas: int, reverted: Callable[[], Awaitable[None]]) -> Mined:
         """Send the call and wait until it is mined. ``reverted`` is asked for the reason when it failed on chain: it raises it if it can.
+        ``to`` is None for the creation of a contract.
 
         Raises PauseImpossible with the reason and the remedy, NoMajority when the endpoints do not answer.
         """
@@ -73,7 +74,7 @@ class Person:
             raise PauseImpossible(f"{hash} was mined in block {block} and reverted; it would go through now: try again")
         return Mined(hash, block, block_hash, used, sent, time.time())
 
-    async def _transaction(self, to: Address, data: bytes, gas: int) -> dict[str, Any]:
+    async def _transaction(self, to: Address | None, data: bytes, gas: int) -> dict[str, Any]:
         base = await self.nodes.middle("base fee", lambda b: number(b["baseFeePerGas"]), "eth_getBlockByNumber", "latest", False)
         # A person in a hurry outbids: twice the base fee survives six full blocks.
         fee = min(self.fees.most, 2 * base + self.fees.priority)
@@ -88,7 +89,7 @@ class Person:
             )
         nonce = await self.nodes.middle("nonce", number, "eth_getTransactionCount", self.signer.address, "latest")
         return {
-            "type": 2, "chainId": self.chain_id, "nonce": nonce, "to": to, "value": 0, "data": data,
+            "type": 2, "chainId": self.chain_id, "nonce": nonce, "to": to or "", "value": 0, "data": data,
             "gas": gas, "maxFeePerGas": fee, "maxPriorityFeePerGas": min(self.fees.priority, fee),
         }  # fmt: skip
 

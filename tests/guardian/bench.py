@@ -133,6 +133,13 @@ class Drop(Exception):
     """Close the connection without an answer."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Takes as many connections at once as are asked for: five, the default, are fewer than a client's questions."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Relay:
     """An endpoint before the chain. ``handler`` decides what becomes of each request; counts are kept by method."""
 
@@ -170,8 +177,7 @@ class Relay:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Serve)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Serve)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()

@@ -50,6 +50,7 @@ abstract contract AnyState {
         sender = svm.createAddress("sender");
         // The contract calls itself in batches only: those are proved by themselves.
         vm.assume(sender != address(guardian));
+        vm.assume(sender != address(this));
     }
 
     /// @dev The target is registered with this lever (None: not at all). What `register` keeps: a breaker is another contract.

@@ -28,24 +28,30 @@ VmProof constant vm = VmProof(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
 /// @dev The guardian as it is, but for the block hash: halmos does not know the opcode, so that any hash may be known.
 contract ProvedGuardian is Guardian {
     mapping(uint256 number => bytes32) public hashes;
+    address private immutable PROOF = msg.sender;
+
+    /// @dev A proof tries all selectors, these too.
+    modifier onlyProof() {
+        require(msg.sender == PROOF);
+        _;
+    }
 
     constructor(uint48 delay, address admin, uint8 threshold_, Ceilings memory c)
         Guardian(delay, admin, threshold_, c)
     {}
 
-    /// @dev For proofs only, and never among the calls that they try.
-    function know(uint256 number, bytes32 hash) external {
+    function know(uint256 number, bytes32 hash) external onlyProof {
         hashes[number] = hash;
     }
 
     /// @dev What halmos leaves as the constructor wrote it: it makes mappings unknown, and not what has a slot of its own.
-    function suppose(uint8 threshold_, uint32 budget, uint40 epoch) external {
+    function suppose(uint8 threshold_, uint32 budget, uint40 epoch) external onlyProof {
         threshold = threshold_;
         sentinelBudget = budget;
         _contractEpoch = epoch;
     }
 
-    function supposeStopped() external {
+    function supposeStopped() external onlyProof {
         _pause();
     }
 
@@ -75,6 +81,7 @@ contract WilfulTarget {
     function pause() external {
         ++calls;
         paused = true;
+        until = next;
     }
 
     function isPaused() external view returns (bool) {

@@ -9,9 +9,11 @@ from eth_hash.auto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.devnet.build import Artifacts
+from monitor.devnet.build import Artifacts, signature
 from monitor.devnet.committed import artifact, current
 from monitor.guardian.compiled import GUARDIAN, RELEASER, Compiled, Shipped, load
+from monitor.guardian.deploy import after, held, steps
+from monitor.protocols.abi import Function
 
 BOTH = pytest.mark.parametrize("which", [GUARDIAN, RELEASER], ids=lambda s: s.contract)
 
@@ -70,3 +72,16 @@ def test_other_code_is_told_how_it_differs(which: Shipped) -> None:
     if places is not None:
         filled[places[1]] = 8
         assert "different values" in str(ours.difference(bytes(filled)))
+
+
+def test_what_is_called_and_read_is_in_the_interfaces() -> None:
+    """Functions of the targets, of breakers and of OpenZeppelin's roles beside the contract's own are named here."""
+    others = {"registerPauser(address,address)", "owner()", "isPaused()", "hasRole(bytes32,address)"}
+    known = {signature(e) for which in (GUARDIAN, RELEASER) for e in load(which).abi if e["type"] == "function"}
+    used = {
+        v.signature
+        for module in (steps, after, held)
+        for name, v in vars(module).items()
+        if isinstance(v, Function) and not name.startswith(("LIVE", "PAUSER", "BREAKER"))
+    }
+    assert len(used) > 15 and sorted(used - known - others) == []
