@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.failure import Failure
-from monitor.cli.laptop import JsonOption, KeyFileOption, KeystoreOption, PasswordOption, RpcOption, SettingsOption, laptop, plain, signer
+from monitor.cli.laptop import JsonOption, KeyFileOption, KeystoreOption, PasswordOption, RpcOption, laptop, plain, signer
+from monitor.cli.where import SettingsOption
 from monitor.guardian.deploy.after import ReadBack, read_back
 from monitor.guardian.deploy.before import Looked, look
 from monitor.guardian.deploy.file import BadPlan, load

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor.guardian import compiled
-from monitor.guardian.contract import GUARDIAN_ROLE
+from monitor.guardian.contract import CEILINGS, GUARDIAN_ROLE, ORDER_DIGEST, SENTINELS, THRESHOLD
 from monitor.guardian.deploy.before import read_roles
 from monitor.guardian.deploy.born import contract
 from monitor.guardian.deploy.held import registered, releaser, rights
 from monitor.guardian.deploy.items import Item, Place, item, listed
 from monitor.guardian.deploy.plan import DeployPlan
 from monitor.guardian.deploy.steps import Step, day, steps
-from monitor.guardian.execution.contract import CEILINGS, ORDER_DIGEST, SENTINELS, THRESHOLD
 from monitor.guardian.levers.people import HAS_ROLE
 from monitor.guardian.levers.reader import Reader, Unknown
 from monitor.guardian.node import Nodes

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor.guardian import compiled
-from monitor.guardian.contract import PauseImpossible
+from monitor.guardian.contract import PauseImpossible, explain
 from monitor.guardian.deploy.before import look
 from monitor.guardian.deploy.items import Place
 from monitor.guardian.deploy.plan import DeployPlan
 from monitor.guardian.deploy.steps import Creation, created_at, creations
-from monitor.guardian.execution.contract import explain
 from monitor.guardian.keys import Signer
 from monitor.guardian.levers.reader import Reader
 from monitor.guardian.node import Nodes, Refused, number, unhex

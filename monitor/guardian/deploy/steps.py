@@ -11,9 +11,8 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from monitor.guardian import compiled
-from monitor.guardian.contract import GUARDIAN_ROLE
+from monitor.guardian.contract import GUARDIAN_ROLE, LEVERS
 from monitor.guardian.deploy.plan import DeployPlan, TargetPlan
-from monitor.guardian.execution.contract import LEVERS
 from monitor.model import Address, address
 from monitor.protocols.abi import Function
 
