@@ -50,7 +50,7 @@ def keys(model: type[BaseModel] = Settings, before: str = "") -> Iterator[Key]:
 def holds_secret(key: Key) -> bool:
     """Whether it is a secret, or names the file or the environment variable of one."""
     name = key.path.rpartition(".")[2]
-    filed = name.endswith("_file") and name != "ca_file"
+    filed = name.endswith("_file") and name not in ("ca_file", "levers_file")
     return "SecretStr" in str(key.field.annotation) or filed or name == "env" or name.endswith("_env")
 
 

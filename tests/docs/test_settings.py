@@ -58,7 +58,7 @@ def test_the_variable_of_a_setting_wins_over_the_file(key: Key, tmp_path: Path, 
     [
         ("STAKEWARDEN_STORE__URL", "sqlite:///elsewhere.db", "store.url", "sqlite:///elsewhere.db"),
         ("STAKEWARDEN_HEARTBEAT__URL", "https://example.org/other", "heartbeat.url", "https://example.org/other"),
-        ("STAKEWARDEN_GUARDIAN__KEY__ENV", "SENTINEL_KEY", "guardian.key.env", "SENTINEL_KEY"),
+        ("STAKEWARDEN_GUARDIAN__SENTINEL__ENV", "SENTINEL_KEY", "guardian.sentinel.env", "SENTINEL_KEY"),
     ],
 )
 def test_secrets_may_come_from_the_environment(
@@ -83,7 +83,7 @@ def test_an_empty_variable_is_a_value_too(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_variable_of_a_persons_key_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`stakewarden guardian pause` reads STAKEWARDEN_GUARDIAN_KEY: it must not be taken for a part of the settings."""
     monkeypatch.setenv("STAKEWARDEN_GUARDIAN_KEY", "0x01")
-    assert found(written(tmp_path, LEAST), "guardian.key") is None
+    assert found(written(tmp_path, LEAST), "guardian.sentinel") is None
 
 
 # ---------------------------------------------------------------- the example
@@ -117,7 +117,7 @@ def test_the_example_is_for_mainnet_with_three_operators_and_no_key(copied: Path
     assert len({e.run_by for e in settings.network.execution}) == 3
     assert len({n.run_by for n in settings.network.beacon}) == 3
     assert settings.network.warnings() == [] and settings.network.beacon_warnings() == []
-    assert settings.guardian is not None and settings.guardian.key is None
+    assert settings.guardian is not None and settings.guardian.sentinel is None and not settings.guardian.senders
 
 
 def test_the_example_pauses_nothing() -> None:
@@ -173,4 +173,4 @@ def as_plain(value: Any, like: Any) -> Any:
 def test_every_section_is_walked() -> None:
     """The walk itself must not lose a model."""
     sections = {k.path for k in KEYS if model_in(k.field.annotation)}
-    assert sections >= {"network", "network.execution", "guardian.targets", "guardian.key", "store", "heartbeat", "receivers"}
+    assert sections >= {"network", "network.execution", "guardian.targets", "guardian.sentinel", "store", "heartbeat", "receivers"}
