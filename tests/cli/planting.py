@@ -19,6 +19,10 @@ import yaml
 from eth_account import Account
 from pydantic import BaseModel
 
+from monitor.guardian.safe.document import Document, Prepared
+from monitor.guardian.safe.transaction import SafeTransaction
+from monitor.model import Address
+from monitor.protocols.abi import selector
 from monitor.service.settings import RECEIVER_KINDS
 from tests.cli.conftest import ROOT, plain
 from tests.docs.settings_keys import holds_secret, keys
@@ -174,9 +178,15 @@ class Plant:
             ],
             "submission": [{**end, "name": f"relay-{end['name']}"} for end in ends],
             "levers_file": str(self._commented("guardian.levers_file", "levers.yaml", levers)),
-            "presigned": [self._filed("guardian.presigned", json.dumps({"note": self._text("guardian.presigned")}))],
+            "presigned": [self._presigned("guardian.presigned")],
             **self._one("guardian", "orders_token", self._text(self._of("guardian.orders_token"))),
         }
+
+    def _presigned(self, where: str) -> str:
+        """A Safe's pause that nobody signed yet; why it was made is its people's own matter."""
+        pause = SafeTransaction(31337, Address("0x" + "33" * 20), 0, Address("0x" + "22" * 20), selector("pause()"))
+        then = Prepared(1, 1_700_000_000, (Address("0x" + "44" * 20),), 1, "1.4.1")
+        return self._filed(where, Document(pause, then, "pauses", self._text(where), None, {}).as_json())
 
     def _of(self, where: str) -> str:
         """The setting that carries a secret that may be in a file."""
