@@ -22,7 +22,7 @@ def boards(rules: RuleSet) -> tuple[Board, ...]:
         Board("stakewarden-overview", "Stakewarden: overview", "What fires, what was told, and each signal at a glance.", _overview(rules), True),
         Board("stakewarden-protocol", "Stakewarden: protocol", "Roles, oracle, queue, accounting, validators and peg of a protocol.", _protocol(rules), True),
         Board("stakewarden-chain", "Stakewarden: chain", "Finality, participation, slashings and queues of the network.", _chain(rules), False, "24h"),
-        Board("stakewarden-guardian", "Stakewarden: guardian", "Whether the brake would work right now, and what was decided.", _guardian(), False),
+        Board("stakewarden-guardian", "Stakewarden: guardian", "Whether the brake would work right now, and what was decided.", _guardian(rules), False),
         Board("stakewarden-ourselves", "Stakewarden: ourselves", "What is blind, endpoints, lag, and messages that wait.", _ourselves(rules), False),
     )  # fmt: skip
 
@@ -175,7 +175,8 @@ def _chain(rules: RuleSet) -> Rows:
 # ---------------------------------------------------------------- the brake
 
 
-def _guardian() -> Rows:
+def _guardian(rules: RuleSet) -> Rows:
+    lim = partial(limits, rules)
     return (
         ("Would a pause work now?", (
             stat("By people", 'min by (target) (guardian_ready{by="guardian"})', "Whether people with GUARDIAN_ROLE could pause right now.", width=8, steps=BROKEN,
@@ -189,8 +190,14 @@ def _guardian() -> Rows:
         ("Decisions", (
             graph("Decisions of the last 6 hours", Query("guardian_pause_decisions", "{{target}} {{outcome}}"), "By outcome; shadow ones pause nothing."),
             log("Pauses", "Made, proposed, and those that would have been made.", ["stakewarden", "pause"], height=8),
-            graph("Gas of the sentinel", Query("guardian_sentinel_balance_ether", "sentinel"), "Ether of the service's account.", unit=ETHER),
+            graph("Time that is left", (
+                Query("guardian_sentinel_expiry_seconds", "our sentinel"), Query("guardian_heartbeat_seconds", "breaker of {{target}}"),
+            ), "Until our sentinel's signature counts no more, and until a circuit breaker takes no pause from us.", unit=SECONDS,
+                  steps=lim("guardian_sentinel_expiry_seconds", "SentinelExpires")),
+            timeline("Signed in advance", Query("guardian_presigned_ready", "{{file}}"), "Pauses that could be sent right now.", width=12, steps=BROKEN),
+            graph("Gas of the senders", Query("guardian_sender_balance_ether", "{{account}}"), "Ether of the accounts that submit orders.", unit=ETHER),
             timeline("Paused over time", Query("guardian_target_paused", "{{target}}"), "Each target.", width=12),
+            timeline("In shadow", Query("guardian_target_shadow", "{{target}}"), "Targets whose orders are only told.", width=12),
         )),
     )  # fmt: skip
 

@@ -23,6 +23,8 @@ from monitor.guardian.keys import Key, KeyProblem, load_key
 from monitor.guardian.policy import EMBEDDED_CHAINS, BadPolicy, Policy, load_policy
 from monitor.guardian.policy.earned import outgrown
 from monitor.guardian.responses import Responses
+from monitor.guardian.safe.document import BadFile
+from monitor.guardian.safe.presigned import Presigned
 from monitor.model import Collector, Receiver, Refused
 from monitor.model.secret_settings import exposed
 from monitor.protocols import lido
@@ -174,7 +176,11 @@ def _guardian(settings: Settings, sentinel: Key | None, senders: tuple[Key, ...]
     if settings.guardian is None:
         return []
     accounts = tuple(key.address for key in senders)
-    return [GuardianCollector(brake_of(settings.guardian, None if sentinel is None else sentinel.address, accounts))]
+    try:
+        presigned = [Presigned.of(path) for path in settings.guardian.presigned]
+    except BadFile as wrong:
+        raise BadSettings([f"guardian.presigned: {wrong}"]) from None
+    return [GuardianCollector(brake_of(settings.guardian, None if sentinel is None else sentinel.address, accounts), presigned)]
 
 
 def _keys(settings: Settings) -> tuple[Key | None, tuple[Key, ...]]:

@@ -20,7 +20,7 @@ NEEDED = {
     "LidoRoleGrantedUnapproved", "LidoRoleHolderUnapproved", "LidoOracleReportLate", "LidoOracleReportMissed", "LidoOracleAgreementNotDelivered",
     "LidoOracleMembersDisagree", "LidoOracleCommitteeChanged", "LidoQueueFlood", "LidoQueueOldestRequest", "LidoQueueClaimsShortfall", "LidoQueueBunkerMode",
     "LidoContractPaused", "LidoShareRateDrift", "LidoNegativeRebase", "LidoAccountingIdentityBroken", "LidoUpgradeUnapproved", "LidoAprOutOfRange",
-    "StakewardenBlind", "EndpointDown", "EndpointDissent", "NoAgreedHead", "JudgingBehind", "DeliveriesStuck", "GuardianNotReady", "SentinelLowFunds",
+    "StakewardenBlind", "EndpointDown", "EndpointDissent", "NoAgreedHead", "JudgingBehind", "DeliveriesStuck", "GuardianNotReady", "SenderLowFunds",
     "GuardianTargetPaused", "GuardianPauseFailed", "GuardianPauseProposed", "GuardianPauseShadow", "LidoContractPointerDrift", "StateGap",
     "LidoValidatorSlashed", "LidoMassSlashing", "LidoSlashingLossOverDay", "LidoBunkerModeExpected", "LidoOperatorOffline", "LidoReportBalanceFalse",
     "EthereumParticipationLow", "EthereumFinalityStalled", "EthereumInactivityLeak", "BeaconNodesDown", "BeaconNodeDown", "BeaconNodeDissent", "NoAgreedBeaconHead",
