@@ -23,6 +23,8 @@ class PauseImpossible(Exception):
 
 
 LEVERS = ("None", "PauseFor", "Pause", "CircuitBreaker")
+LEVER_NAMES = {"pauseFor": "PauseFor", "pause": "Pause", "circuitBreaker": "CircuitBreaker"}
+"""A lever of the settings and of plans, as the contract calls it."""
 ARMING = ("Disarmed", "Shadow", "Armed")
 
 Meaning = Literal["fine", "needless", "stale", "cancelled", "early", "obstacle"]

@@ -208,6 +208,10 @@ def test_the_shipped_files_load() -> None:
         assert {r.mode for r in shipped.responses} == {mode} and len(shipped.responses) == 2
 
 
+def test_a_pause_that_lapses_may_be_automatic_whoever_gives_it_its_length() -> None:
+    assert parse_policy(text(entry(target="gate")), {"gate": "circuitBreaker"}, THREE).responses[0].mode == "automatic"
+
+
 def test_an_empty_list_is_a_policy() -> None:
     assert parse_policy("responses: []", TARGETS, THREE).responses == ()
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from monitor.guardian import compiled
-from monitor.guardian.contract import ARMING, LEVERS, TARGET
+from monitor.guardian.contract import ARMING, LEVER_NAMES, LEVERS, TARGET
 from monitor.guardian.deploy.born import contract
 from monitor.guardian.deploy.items import Item, Place, item
 from monitor.guardian.deploy.plan import DeployPlan, TargetPlan
-from monitor.guardian.deploy.steps import LEVER_NAMES
 from monitor.guardian.levers.breaker import DURATION as BREAKER_DURATION
 from monitor.guardian.levers.breaker import LIVE, PAUSER
 from monitor.guardian.levers.people import HAS_ROLE, OWNER

@@ -11,7 +11,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from monitor.guardian import compiled
-from monitor.guardian.contract import GUARDIAN_ROLE, LEVERS
+from monitor.guardian.contract import GUARDIAN_ROLE, LEVER_NAMES, LEVERS
 from monitor.guardian.deploy.plan import DeployPlan, TargetPlan
 from monitor.model import Address, address
 from monitor.protocols.abi import Function
@@ -25,8 +25,6 @@ REGISTER = Function.parse(f"function register(address target, address via, uint8
 SHADOW = Function.parse("function shadow(address target)")
 ARM = Function.parse("function arm(address target)")
 REGISTER_PAUSER = Function.parse("function registerPauser(address pausable, address newPauser)")
-LEVER_NAMES = {"pauseFor": "PauseFor", "pause": "Pause", "circuitBreaker": "CircuitBreaker"}
-"""A lever as plans write it, and as the contract does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Lever:
     @property
     def registered_as(self) -> str:
         """The lever as the guardian contract calls it."""
-        return {"pauseFor": "PauseFor", "pause": "Pause", "circuitBreaker": "CircuitBreaker"}[self.settings.lever]
+        return guardian.LEVER_NAMES[self.settings.lever]
 
     @property
     def contract(self) -> Contract:

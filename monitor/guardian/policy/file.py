@@ -203,7 +203,7 @@ class _Reader:
             self.document.report(
                 node, "unknown-target", f'no target is named "{text}"', f"a name of guardian.targets ({known})", nearest(text, self.targets)
             )
-        elif mode == "automatic" and self.targets[text] != "pauseFor":
+        elif mode == "automatic" and self.targets[text] == "pause":
             self.document.report(
                 node,
                 "lever-does-not-lapse",
