@@ -20,8 +20,10 @@ from monitor.devnet.drills.consensus import CONSENSUS
 from monitor.service.replay import replay_journal
 from monitor.store import Store
 
-OF_CONSENSUS = tuple(drill.name for drill in CONSENSUS)
-OF_EXECUTION = tuple(name for name in DRILLS if name not in OF_CONSENSUS)
+CONTAINED = "finality-stall"
+"""The suite leaves it out: finality-loss begins as it does, and the same must come of it."""
+OF_EXECUTION = tuple(name for name in DRILLS if name not in {drill.name for drill in CONSENSUS})
+OF_CONSENSUS = tuple(drill.name for drill in CONSENSUS if drill.name != CONTAINED)
 
 
 def play(rig: Rig, name: str, during: Callable[[], None] = lambda: None) -> None:
@@ -65,7 +67,7 @@ def check_ends(rig: Rig, drills: int) -> None:
         f"incident:{i['id']}" for i in incidents
     )
     assert all(a["timeEnd"] >= a["time"] for a in annotations)
-    pauses = [p["id"] for p in rig.ground.status()["pauses"] if p["state"] == "verified"]
+    pauses = [p["id"] for p in rig.ground.status()["pauses"] if p["state"] == "reported"]
     assert sorted(t for a in annotations for t in a["tags"] if t.startswith("pause:") and t.endswith("verified")) == sorted(
         f"pause:{identity}.verified" for identity in pauses
     )

@@ -23,7 +23,7 @@ from monitor.model import labels
 from monitor.service.settings import load
 
 SPOKEN = {"resolved": "Resolved", "expired": "Expired", "retracted": "Retracted"}
-OPEN_PAUSES = "('owed', 'simulated', 'signed', 'sent', 'mined')"
+OPEN_PAUSES = "('decided', 'signed', 'gathered', 'simulated', 'sent', 'replaced', 'mined', 'verified', 'orphaned')"
 
 
 class Database:
@@ -178,7 +178,7 @@ def _annotations(ground: Ground, database: Database) -> Iterator[str]:
             yield f"incident {incident[:8]} ended as {row['outcome']}, and its annotation does not say so"
     made = Counter(t for a in annotations for t in a["tags"] if t.startswith(("pause:", "reload:", "note:")))
     yield from (f"{count} annotations of {name}" for name, count in made.items() if count != 1)
-    for row in database.rows("SELECT id FROM guardian_pause WHERE state = 'verified'"):
+    for row in database.rows("SELECT id FROM guardian_pause WHERE state = 'reported'"):
         if not made[f"pause:{row['id']}.verified"]:
             yield f"the pause {row['id'][:8]} is no annotation"
 
@@ -238,13 +238,13 @@ def _pauses(ground: Ground, database: Database, expected: Mapping[str, int], sin
     came = Counter("sentinel" if args["bySentinels"] else "guardian" for name, args in events if name == "TargetPaused")
     if +came != Counter({who: n for who, n in expected.items() if n}):
         yield f"pauses on the chain: {dict(came)}, expected: {dict(expected)}"
-    nonce = int(world.rpc.call("eth_getTransactionCount", world.account("sentinel"), "latest"), 16)
+    nonce = int(world.rpc.call("eth_getTransactionCount", world.account("sender"), "latest"), 16)
     if nonce != expected.get("sentinel", 0):
-        yield f"the sentinel sent {nonce} transactions, {expected.get('sentinel', 0)} expected"
-    verified = database.number("SELECT count(*) FROM guardian_pause WHERE state = 'verified'")
-    if verified != expected.get("sentinel", 0):
+        yield f"the sender of orders sent {nonce} transactions, {expected.get('sentinel', 0)} expected"
+    reported = database.number("SELECT count(*) FROM guardian_pause WHERE state = 'reported'")
+    if reported != expected.get("sentinel", 0):
         states = Counter(row["state"] for row in database.rows("SELECT state FROM guardian_pause"))
-        yield f"{expected.get('sentinel', 0)} verified pauses expected in the database: {dict(states)}"
+        yield f"{expected.get('sentinel', 0)} reported pauses expected in the database: {dict(states)}"
 
 
 def against_drill(drill: Drill, found: list[Final]) -> Iterator[str]:

@@ -127,7 +127,7 @@ class Sitting:
         assert f"<a href='/incidents/{self.key}'>" in self._page("/").partition("<h2>Over")[2]
         own = self._page(f"/incidents/{self.key}")
         assert ">resolved</span>" in own and f"block {incident['alerts'][0]['ended_number']:,}" in own
-        assert ">verified</span>" in own.partition("<h3>Pauses")[2]
+        assert ">reported</span>" in own.partition("<h3>Pauses")[2]
         self._course_agrees()
         assert ALERT not in {a["labels"]["alertname"] for a in self._prom("alerts")["alerts"]}
 

@@ -133,8 +133,9 @@ class Evaluated:
         return now != self.first
 
 
-def _pause(state: str) -> Callable[[Database], bool]:
-    return lambda database: database.number(f"SELECT count(*) FROM guardian_pause WHERE state = '{state}'") > 0
+def _pause(*states: str) -> Callable[[Database], bool]:
+    named = ", ".join(f"'{state}'" for state in states)
+    return lambda database: database.number(f"SELECT count(*) FROM guardian_pause WHERE state IN ({named})") > 0
 
 
 def _sending(database: Database) -> bool:
@@ -146,10 +147,10 @@ def _fault(kind: str, **more: Any) -> dict[str, Any]:
 
 
 PAUSE_AIMS: tuple[Callable[[], Aim], ...] = (
-    lambda: Aim("pause decided", lambda d: _pause("owed")(d) or _pause("simulated")(d)),
-    lambda: Aim("pause signed, not sent", _pause("signed")),
-    lambda: Aim("pause sent, not mined", _pause("sent"), (0.0, 0.9)),
-    lambda: Aim("pause mined, not verified", _pause("mined")),
+    lambda: Aim("pause decided", _pause("decided")),
+    lambda: Aim("pause signed, not sent", _pause("signed", "gathered", "simulated")),
+    lambda: Aim("pause sent, not mined", _pause("sent", "replaced"), (0.0, 0.9)),
+    lambda: Aim("pause mined, not reported", _pause("mined", "verified")),
 )
 """In the order in which their moments come."""
 
