@@ -199,6 +199,12 @@ class GuardianSettings(_Strict):
         """What peers must know to be given our signed orders. Raises ValueError when its file cannot be read or is empty."""
         return secret("guardian.orders_token", self.orders_token, self.orders_token_file)
 
+    def check_secrets(self) -> None:
+        """See that what is in files of its own can be read. Raises ValueError."""
+        self.token()
+        for peer in self.peers:
+            peer.secret()
+
     @property
     def where(self) -> Address:
         return Address(self.contract)

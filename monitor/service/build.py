@@ -216,6 +216,11 @@ def _check_secrets(settings: Settings) -> None:
                 receiver.ready()
         except Refused as wrong:
             raise BadSettings([f"receivers.{number}: {wrong}"]) from None
+    if settings.guardian is not None:
+        try:
+            settings.guardian.check_secrets()
+        except ValueError as wrong:
+            raise BadSettings([str(wrong)]) from None
 
 
 def _receiver(settings: ReceiverSettings, chain_id: int, store: Store, progress: Progress, links: Links) -> CheckedReceiver:

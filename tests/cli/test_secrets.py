@@ -402,7 +402,9 @@ def test_a_secret_in_the_wrong_place_or_shape_is_not_repeated(stakewarden: Run, 
 def test_a_file_that_holds_something_else_is_named_and_not_repeated(stakewarden: Run, planter: Planter) -> None:
     """Whatever the setting. What a file may hold besides is each setting's own affair."""
     filed, keyed = planter("files"), planter("keyfile")
-    for field in (c for c in CARRIERS if c.endswith("_file") and not c.endswith("ca_file")):
+    for field in (
+        c for c in CARRIERS if c.endswith("_file") and not c.endswith(("ca_file", "levers_file")) and c in filed.filled | keyed.filled
+    ):
         plant = filed if field in filed.filled else keyed
         path = plant.folder / re.sub(r"[^\w.]+", "_", field)
         kept = path.read_bytes()
@@ -415,6 +417,16 @@ def test_a_file_that_holds_something_else_is_named_and_not_repeated(stakewarden:
             assert plant.leaks(done.out + done.err) == [] and "Traceback" not in done.err, (field, perhaps)
         path.write_bytes(kept)
     assert stakewarden("config", "check", filed.path).code == stakewarden("config", "check", keyed.path).code == 0
+
+
+def test_certificates_that_are_something_else_are_refused_and_not_repeated(stakewarden: Run, planter: Planter) -> None:
+    plant = planter("remote")
+    for path in sorted(plant.folder.glob("guardian.sentinel.remote.*.pem")):
+        kept = path.read_bytes()
+        path.write_text(f"{SECRET}\n{kept.decode()[:40]}")
+        assert "guardian.sentinel: remote: its certificates cannot be used" in refused(stakewarden, plant, plant.path), path.name
+        path.write_bytes(kept)
+    assert stakewarden("config", "check", plant.path).code == 0
 
 
 @pytest.mark.parametrize(
