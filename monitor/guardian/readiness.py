@@ -16,7 +16,7 @@ from monitor.guardian.levers import HAS_ROLE, Lever, NoGood, ask
 from monitor.guardian.levers import breaker as circuit
 from monitor.guardian.orders_ready import Keys, agreed, keys_checks, own_key_checks, pulled, target_checks
 from monitor.model import Address, Balance, Code, Failed, Labels, Read, Snapshot, Unanswered
-from monitor.protocols.abi import Contract
+from monitor.protocols.abi import Contract, selector
 
 MAX_PEOPLE = 16
 """Holders of GUARDIAN_ROLE from which a pause is simulated."""
@@ -131,6 +131,8 @@ class Brake:
             yield Check("not_paused", False, paused.reason)
         else:
             yield Check("not_paused", not paused, "the target is paused already" if paused else "the target is not paused")
+            if (probe := lever.probe) is not None:
+                yield _probed(lever, probe, paused, snapshot)
 
     def _pause_role(self, lever: Lever, target: Registered | NoGood, snapshot: Snapshot, known: Mapping[str, Any]) -> Check:
         assert lever.role is not None
@@ -238,6 +240,23 @@ def _known_pull(lever: Lever, target: Registered, known: Mapping[str, Any]) -> N
 
 def _later(what: str, first: str) -> Unanswered:
     return Unanswered(what, Failed(f"{first} was read for the first time; what hangs on it is read at the next block"))
+
+
+def _probed(lever: Lever, probe: Read, paused: bool, snapshot: Snapshot) -> Check:
+    """A probe that fails while the target runs shows nothing; one that goes through while it is paused shows that the pause stops nothing."""
+    assert lever.settings.probe is not None
+    reverted = outcome(snapshot, probe, f"probe of {lever.name}")
+    if not paused:
+        went = "goes through" if reverted is None else f"fails with 0x{reverted[:4].hex()}: correct the probe"
+        return Check("probe", reverted is None, f"the target runs, and the probe {went}")
+    if reverted is None:
+        return Check(
+            "probe", False, "the target says that it is paused, and the probe goes through all the same: the pause does not stop it"
+        )
+    wanted = lever.settings.probe.error
+    meant = wanted is None or reverted[:4] == selector(wanted)
+    words = f"the target is paused, and the probe fails with 0x{reverted[:4].hex()}"
+    return Check("probe", meant, words if meant else f"{words} instead of {wanted}: whether the pause stops it is open")
 
 
 def _by_person(read: Read, snapshot: Snapshot) -> Check:

@@ -33,6 +33,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class ProbeSettings(_Strict):
+    """A user's call of the target that works while it runs, and does not while it is paused: simulated at every block, never sent."""
+
+    sender: AddressText
+    """Who makes it: an account for which it works, such as one that holds what it withdraws."""
+    to: AddressText
+    data: str = Field(pattern=r"^0x([0-9a-fA-F]{2}){4,4096}$")
+    """The call as 0x hex."""
+    error: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*\([a-z0-9,\[\]()]*\)$")
+    """The error that a pause makes it end with, as ``ResumedExpected()``; without it any error will do."""
+
+
 class TargetSettings(_Strict):
     """One contract that the guardian may pause."""
 
@@ -52,6 +64,8 @@ class TargetSettings(_Strict):
     """What still works while it is paused."""
     cost: str = Field("", max_length=400)
     """What a pause costs its users."""
+    probe: ProbeSettings | None = None
+    """Shows that a pause stops what it is meant to stop."""
     private_blocks: int = Field(0, ge=0, le=2)
     """For so many blocks a pause is given to the private endpoints of ``submission`` alone: who drains the target must not see it coming."""
 

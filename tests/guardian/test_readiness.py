@@ -24,7 +24,7 @@ from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.settings import GuardianSettings, KeySettings, TargetSettings
 from monitor.model import Address, Collector, Disputed, Failed, Frame, Hash, Log, Ok, Read, Snapshot, address
-from tests.guardian.bench import CHAIN_ID, DURATION, GAS, LIMITS, PAUSE_ROLE, RESUME_ROLE, SENTINEL_LIFETIME, Bench, endpoint
+from tests.guardian.bench import CHAIN_ID, DURATION, GAS, LIMITS, NOBODY, PAUSE_ROLE, RESUME_ROLE, SENTINEL_LIFETIME, Bench, endpoint
 
 SENTINEL, SENDER = address(address_of("sentinel")), address(address_of("sender"))
 PERSON = address_of("guardian_person")
@@ -161,6 +161,37 @@ def test_paused_state_tells_its_end(bench: Bench) -> None:
     bench.send("guardian_person", "guardian", "pauseTarget", bench.vault)
     (target,) = look(bench).targets
     assert target.paused and target.resumes_timestamp == bench.call("vault", "getResumeSinceTimestamp")
+
+
+# ---------------------------------------------------------------- the probe
+
+
+def probing(bench: Bench, amount: int = 0, error: str | None = "ResumedExpected()") -> dict[str, Any]:
+    bench.anvil.rpc.call("anvil_setCode", NOBODY, "0x600160005260206000f3")  # a token that takes every transfer
+    call = bench.contracts["vault"].data("withdraw", amount)
+    probe = {"sender": address_of("vault_user"), "to": bench.vault, "data": call, "error": error}
+    return {"targets": [{"name": "vault", "address": bench.vault, "probe": probe}]}
+
+
+def test_a_users_call_works_before_a_pause_and_ends_with_its_error_after_it(bench: Bench) -> None:
+    settings = probing(bench)
+    assert look(bench, **settings).ready
+    bench.send("guardian_person", "guardian", "pauseTarget", bench.vault)
+    assert "probe" not in failing(look(bench, **settings), "guardian")
+    assert "instead of EnforcedPause()" in failing(look(bench, **probing(bench, error="EnforcedPause()")), "guardian")["probe"]
+    assert "probe" not in failing(look(bench, **probing(bench, error=None)), "guardian")
+
+
+def test_a_probe_that_shows_nothing_is_named(bench: Bench) -> None:
+    assert "correct the probe" in failing(look(bench, **probing(bench, amount=10**18)), "guardian")["probe"]
+
+
+def test_a_pause_that_stops_nothing_is_named(bench: Bench) -> None:
+    settings = probing(bench)
+    settings["targets"][0]["probe"] |= {"data": bench.contracts["vault"].data("totalDeposits")}
+    assert look(bench, **settings).ready
+    bench.send("guardian_person", "guardian", "pauseTarget", bench.vault)
+    assert "the pause does not stop it" in failing(look(bench, **settings), "guardian")["probe"]
 
 
 # ---------------------------------------------------------------- behind a circuit breaker
@@ -351,6 +382,7 @@ def test_the_documentation_has_every_check_setting_and_state(bench: Bench) -> No
     (target,) = look(bench).targets
     words = {c.name for r in target.readiness for c in r.checks}
     words |= set(GuardianSettings.model_fields) | set(TargetSettings.model_fields) | set(KeySettings.model_fields)
+    words |= {c.name for r in look(bench, **probing(bench)).targets[0].readiness for c in r.checks}
     words |= {c.name for r in look_behind_a_breaker(bench).targets[0].readiness for c in r.checks}
     words |= {*ledger.OPEN, *ledger.FINAL, *STATES.values()}
     assert sorted(w for w in words if w not in text) == []

@@ -83,6 +83,8 @@ class Lever:
             found.append(self.contract.read(RESUME_SINCE))
         if self.role is not None:
             found.append(self.contract.read(self.role))
+        if (probe := self.probe) is not None:
+            found.append(probe)
         if role is not None and holder is not None:
             found.append(self.contract.read(HAS_ROLE, role, holder))
         return found
@@ -95,6 +97,12 @@ class Lever:
     def resumes_at(self, snapshot: Snapshot) -> int | NoGood | None:
         """First second at which it is not paused; None for a lever that does not lapse."""
         return ask(snapshot, self.contract, RESUME_SINCE) if self.lapses else None
+
+    @property
+    def probe(self) -> Read | None:
+        """The user's call that a pause has to stop, if the settings name one."""
+        asked = self.settings.probe
+        return None if asked is None else Read(Address(asked.to), Call(bytes.fromhex(asked.data[2:])), caller=Address(asked.sender))
 
     def by_person(self, guardian_at: Address, person: Address) -> Read:
         """A person's pause as a call from that person."""
