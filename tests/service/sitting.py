@@ -71,6 +71,7 @@ class Sitting:
             done = browser.post("/acknowledge", data={"csrf": form[1], "incident": self.key, "why": WHY})
             assert done.status_code == 303, done.text
         self.rig.ground.wait("the acknowledgement in Slack", lambda: True if self._message()["edits"] > before else None, 20)
+        self.rig.ground.wait("its note in Slack", lambda: True if self._message()["thread"] else None, 20)
         self.rig.ground.wait("its note in Grafana", lambda: True if self._tagged(f"of:{self.key}") else None, 20)
 
     def _slack_fires(self, alert: dict[str, Any]) -> None:
