@@ -85,8 +85,8 @@ def write(folder: Path, body: Any, name: str = "settings.yaml") -> Path:
 def chain_settings(world: World, tmp_path: Path) -> Path:
     """Settings of the running chain: one endpoint, straight to anvil; the baseline is still empty."""
     world.deployment.write(tmp_path / "deployment.yaml")
-    (tmp_path / "sentinel.key").write_text(key_of("sentinel"))
-    (tmp_path / "person.key").write_text(key_of("guardian_person"))
+    for file, role in (("sentinel", "sentinel"), ("sender", "sender"), ("person", "guardian_person")):
+        (tmp_path / f"{file}.key").write_text(key_of(role))
     body = plain(tmp_path)
     body["network"] = {
         "chain_id": CHAIN_ID,
@@ -99,6 +99,7 @@ def chain_settings(world: World, tmp_path: Path) -> Path:
     body["guardian"] = {
         "contract": world["guardian"].address,
         "targets": [{"name": "vault", "address": world["vault"].address}],
-        "key": {"key_file": str(tmp_path / "sentinel.key")},
+        "sentinel": {"key_file": str(tmp_path / "sentinel.key")},
+        "senders": [{"key_file": str(tmp_path / "sender.key")}],
     }
     return write(tmp_path, body)

@@ -67,7 +67,7 @@ def test_looking_at_settings_makes_no_database_and_leaves_a_database_alone(stake
         ("store.raw_days", 100, ["thinned_days is less than raw_days"]),
         ("receivers.0.chanel", "C1", ["receivers.0.chanel: is not a setting", 'did you mean "channel"?']),
         ("guardian.contract", KEY, ["guardian.contract: is not an address", "guardian.targets: is required"]),
-        ("guardian.key", {"env": KEY}, ["guardian.key.env: "]),
+        ("guardian.sentinel", {"env": KEY}, ["guardian.sentinel.env: "]),
         ("web.port", 99999, ["web.port: ", "65535"]),
     ],
 )

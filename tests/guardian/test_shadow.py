@@ -38,7 +38,7 @@ def judge(store: Store, n: int, ruleset: str, responses: Responses, *transitions
         journal.append(
             unit, JudgedEntry(at, 0.0, 0.0, frames=(), transitions=transitions, known={}, instances="{}", ruleset=ruleset, agreed=())
         )
-        responses.admit(unit, decisions, at, 0.0, {at.hash})
+        responses.admit(unit, decisions, at, 0.0)
 
 
 def ended(episode: EpisodeId, at: BlockStamp, of: Labels) -> Transition:

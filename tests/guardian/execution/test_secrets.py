@@ -118,7 +118,7 @@ def test_wrong_settings_are_refused_and_not_repeated(wrong: dict[str, Any]) -> N
 def test_a_token_file_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
     good = {"contract": "0x" + "22" * 20, "targets": [{"name": "v", "address": "0x" + "11" * 20}]}
     (tmp_path / "empty").write_text("\n")
-    for name, said in (("gone", "cannot be read"), ("empty", "is empty")):
+    for name, said in (("gone", "is not there"), ("empty", "is empty")):
         with pytest.raises(ValueError, match=said):
             GuardianSettings.model_validate({**good, "orders_token_file": tmp_path / name}).token()
 
