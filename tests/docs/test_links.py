@@ -50,7 +50,10 @@ def test_files_that_are_named_are_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_that_are_named_exist(page: Path) -> None:
     """A command, or a group of them; what follows is its arguments."""
-    named = [w.split() for w in re.findall(r"(?:^|`|bin/)stakewarden ([a-z][a-z-]*(?: [a-z][a-z-]*){0,2})", page.read_text("utf-8"), re.MULTILINE)]
+    named = [
+        w.split()
+        for w in re.findall(r"(?:^|`|bin/)stakewarden ([a-z][a-z-]*(?: [a-z][a-z-]*){0,2})", page.read_text("utf-8"), re.MULTILINE)
+    ]
     known = [tuple(name.removeprefix("stakewarden ").split()) for name in COMMANDS]
     assert [w for w in named if not any(tuple(w[: len(k)]) == k or k[: len(w)] == tuple(w) for k in known)] == []
 
