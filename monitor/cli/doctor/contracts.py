@@ -87,7 +87,8 @@ async def guardian(settings: Settings) -> list[Finding]:
     try:
         key = settings.guardian.sentinel
         sentinel = None if key is None else load_key(key).address
-        found = await brake.status(settings.guardian, settings.network.execution, sentinel)
+        senders = tuple(load_key(sender).address for sender in settings.guardian.senders)
+        found = await brake.status(settings.guardian, settings.network.execution, sentinel, senders)
     except (NoMajority, PauseImpossible, KeyProblem) as error:
         return [wrong("guardian", str(error), "`stakewarden guardian status` tells more")]
     return [_target(target, sentinel is not None) for target in found.targets]
