@@ -86,6 +86,8 @@ def _heal(ground: Ground) -> None:
         ground.fault(endpoint, "refuse", False)
         ground.fault(endpoint, "lies", [])
     ground.wait("healthy endpoints", lambda: all(e["up"] and not e["note"] for e in ground.status()["endpoints"]) or None, 60)
+    # Who is behind when time jumps was behind for minutes: that would be told.
+    ground.wait("a judge that keeps up", lambda: (ground.status()["block"] or 0) >= ground.head() - 1 or None, 60)
     # Rules forget a fault some minutes of block time after the last block that showed it.
     ground.world.wait_blocks(3)
     ground.caught_up()
