@@ -14,7 +14,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
-TURN_SECONDS = 0.005
+TURN_SECONDS = 0.002
+"""Two computations may take turns, and who waits for a timer waits for three rounds of the loop."""
 
 
 async def in_turns(steps: Steps[T]) -> T:
