@@ -79,7 +79,6 @@ GAS_NEEDED = Function.parse("function gasNeeded(address[]) view returns (uint256
 ORDER_DIGEST = Function("orderDigest", (ABI_TYPE,), ("bytes32",))
 CHECK_ORDER = Function("checkOrder", (ABI_TYPE, "bytes"), ("uint8",))
 EXECUTE = Function("execute", (ABI_TYPE, "bytes"), ())
-CANCEL = Function("cancel", (ABI_TYPE,), ())
 PAUSE_TARGET = Function.parse("function pauseTarget(address)")
 PAUSE_FOR = Function.parse("function pauseFor(uint256)")
 BREAKER_PAUSE = Function.parse("function pause(address)")
@@ -172,12 +171,6 @@ def lever_call(target: Address, registered: Registered) -> tuple[Address, bytes]
 def pause_calldata(target: Address) -> bytes:
     """Call data of a person's pause."""
     return PAUSE_TARGET.call(target).data
-
-
-def already_paused(data: bytes) -> bool:
-    """Whether the revert says that the target is paused already, for as long as a new pause would last."""
-    found = _named(data)
-    return found is not None and (found[0] == "AlreadyPaused" or refusal(data) == REFUSALS["AlreadyPaused"])
 
 
 def meaning(code: int) -> tuple[Meaning, str]:

@@ -25,7 +25,6 @@ COUNT = Function.parse("function getPausableCount(address) view returns (uint256
 LIVE = Function.parse("function isPauserLive(address) view returns (bool)")
 EXPIRY = Function.parse("function heartbeatExpiry(address) view returns (uint256)")
 DURATION = Function.parse("function pauseDuration() view returns (uint256)")
-INTERVAL = Function.parse("function heartbeatInterval() view returns (uint256)")
 ADMIN = Function.parse("function ADMIN() view returns (address)")
 
 WARN_SECONDS, CRITICAL_SECONDS = 30 * 86_400, 7 * 86_400
