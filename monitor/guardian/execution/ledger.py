@@ -143,7 +143,8 @@ def observe(unit: Unit, at: BlockStamp, standing: Mapping[str, bytes], judged_at
     Call it at *every* judged block, after :func:`decide`; unknown is not standing. Blocks of all branches are kept: the chain decides which count.
     """
     live = col(PauseRow.state).in_(OPEN) & col(PauseRow.settled_at).is_(None) & col(PauseRow.standing).is_not(None)
-    unit.conn.execute(update(PauseRow).where(live, col(PauseRow.id).not_in(list(standing))).values(standing=False))
+    fallen = col(PauseRow.standing).is_(True), col(PauseRow.id).not_in(list(standing))
+    unit.conn.execute(update(PauseRow).where(live, *fallen).values(standing=False))
     for pause, document in standing.items():
         if not unit.conn.execute(update(PauseRow).where(live, col(PauseRow.id) == pause).values(standing=True)).rowcount:
             continue
