@@ -7,6 +7,9 @@ LINTER := tests/deploy/node_modules/.stamp
 PROOFS := .venv-proofs
 WORKERS ?= 3
 
+# The service starts dozens of times in the tests: compiling it anew at each start costs minutes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run devnet test check format bench prove prove-contracts pin abi migration clean
 
 help: ## this list
