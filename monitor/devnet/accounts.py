@@ -13,11 +13,13 @@ from monitor.devnet.anvil import MNEMONIC
 
 MEMBERS = 9
 """Oracle members, as on mainnet; the quorum is 5."""
+OWNERS = 6
+"""Owners of the committee's Safe, as on mainnet; 3 must sign."""
 
 ROLES = (
-    "deployer", "governance", "guardian_person", "sentinel", "circuit_breaker", "reseal_manager", "depositor_bot", "vault_hub",
+    "deployer", "governance", "guardian_person", "sentinel", "reseal_manager", "depositor_bot", "vault_hub",
     "module_rewards", "vault_user", *(f"member_{i}" for i in range(MEMBERS)), "attacker", "staker_0", "staker_1", "staker_2",
-    "market_maker", "sender",
+    "market_maker", "sender", *(f"owner_{i}" for i in range(OWNERS)), "sentinel_bravo", "sender_bravo", "sentinel_charlie",
 )  # fmt: skip
 """Names in the order of the mnemonic's accounts. ``vault_hub`` is a contract on mainnet, an account here."""
 

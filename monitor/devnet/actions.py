@@ -268,8 +268,8 @@ def burn_unbacked(world: World, account: str, shares: int) -> Receipt:
 
 
 def pause_queue(world: World, seconds: int) -> Receipt:
-    """The circuit breaker pauses the withdrawal queue."""
-    return world.send(world["withdrawal_queue"].tx(world.account("circuit_breaker"), "pauseFor", seconds))[0]
+    """The reseal manager, who may choose for how long, pauses the withdrawal queue."""
+    return world.send(world["withdrawal_queue"].tx(world.account("reseal_manager"), "pauseFor", seconds))[0]
 
 
 def resume_queue(world: World) -> Receipt:

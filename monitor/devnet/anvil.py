@@ -25,7 +25,7 @@ from typing import Any, Self
 from monitor.devnet.rpc import Rpc
 
 CHAIN_ID = 31337
-ACCOUNTS = 30
+ACCOUNTS = 40
 CONTRACTS_DIR = Path(__file__).resolve().parents[2] / "contracts"
 MNEMONIC = "test test test test test test test test test test test junk"
 """The mnemonic that every Ethereum development node uses: its keys are public and must hold nothing of worth."""

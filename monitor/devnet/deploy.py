@@ -12,7 +12,7 @@ import yaml
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 
-from monitor.devnet.accounts import MEMBERS, ROLES, address_of, key_of
+from monitor.devnet.accounts import MEMBERS, OWNERS, ROLES, address_of, key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.build import Artifacts
 from monitor.devnet.market import open_market
@@ -39,6 +39,11 @@ VAULT_PAUSE_SECONDS = 3 * DAY
 VAULT_GAS_LIMIT = 150_000
 VAULT_LIMITS = (VAULT_PAUSE_SECONDS, VAULT_PAUSE_SECONDS, 14 * DAY, 0, VAULT_GAS_LIMIT, 1)
 """The vault's, as the guardian has them: sentinels' and guardians' pause, guardians' quota, cooldown, gas, sentinels' pauses."""
+BREAKER_LIMITS = (5 * DAY, 60 * DAY, 30 * DAY, 3 * 365 * DAY, 21 * DAY, 365 * DAY)
+"""The CircuitBreaker's, as on mainnet: least and most of a pause, least and most of a heartbeat interval, and both as they are."""
+COMMITTEE_THRESHOLD = 3
+COMMITTEE = "committee_circuit_breaker"
+"""The Safe that pulls the CircuitBreaker for the core contracts, by its name on mainnet."""
 NOBODY = "0x" + "00" * 20
 STAKED = {"staker_0": 30_000, "staker_1": 20_000, "staker_2": 10_000}
 """Ether staked by each at the start."""
@@ -133,6 +138,7 @@ _ORDER = (
     ("staking_router.implementation", "StakingRouter"), ("staking_router", "OssifiableProxy"),
     ("node_operators_registry", "NodeOperatorsRegistry"), ("simple_dvt", "NodeOperatorsRegistry"),
     ("lido.spare", "LidoNext"), ("withdrawal_queue.spare", "WithdrawalQueueERC721"),
+    ("circuit_breaker", "CircuitBreaker"), (f"{COMMITTEE}.implementation", "Safe"), (COMMITTEE, "SafeProxy"),
     ("vault", "Vault"), ("guardian", "Guardian"),
 )  # fmt: skip
 
@@ -212,10 +218,19 @@ def _arguments(place: dict[str, str], genesis: int, compiled: Artifacts) -> dict
         "oracle_report_sanity_checker": (agent,),
         "hash_consensus_ao": (chain, frame, agent, place["accounting_oracle"]),
         "withdrawal_vault": (place["withdrawal_vault.implementation"], agent),
+        "circuit_breaker": (agent, *BREAKER_LIMITS),
+        f"{COMMITTEE}.implementation": (),
+        COMMITTEE: (place[f"{COMMITTEE}.implementation"], _committee(compiled)),
         "vault": (place["wsteth"], address_of("governance")),
         "guardian": (0, address_of("governance"), 1, CEILINGS),
     }
     return {name: (free.get(name, (locator,)), ether(1) if name == "lido" else 0) for name, _ in _ORDER}
+
+
+def _committee(compiled: Artifacts) -> bytes:
+    """The call that sets the committee's Safe up: its owners and how many must sign."""
+    owners = [address_of(f"owner_{i}") for i in range(OWNERS)]
+    return bytes.fromhex(compiled["Safe"].data("setup", owners, COMMITTEE_THRESHOLD, NOBODY, b"", NOBODY, NOBODY, 0, NOBODY)[2:])
 
 
 def credentials(vault: str) -> bytes:
@@ -243,9 +258,10 @@ def _wire(rpc: Rpc, compiled: Artifacts, place: dict[str, str], now: int) -> Non
         by_agent("withdrawal_queue", "WithdrawalQueueERC721", "grantRole", role(name), holder)
         for name, holder in (
             ("FINALIZE_ROLE", place["lido"]), ("ORACLE_ROLE", place["accounting_oracle"]), ("PAUSE_ROLE", address_of("reseal_manager")),
-            ("PAUSE_ROLE", address_of("circuit_breaker")), ("RESUME_ROLE", address_of("reseal_manager")),
+            ("PAUSE_ROLE", place["circuit_breaker"]), ("RESUME_ROLE", address_of("reseal_manager")),
         )
     ]  # fmt: skip
+    queue.append(by_agent("circuit_breaker", "CircuitBreaker", "registerPauser", place["withdrawal_queue"], place[COMMITTEE]))
     committee = [by_agent("hash_consensus_ao", "HashConsensus", "grantRole", role("MANAGE_MEMBERS_AND_QUORUM_ROLE"), place["agent"])]
     for i in range(MEMBERS):
         # The quorum must be a majority of those seated so far, and ends at the real one.

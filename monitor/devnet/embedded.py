@@ -1,7 +1,7 @@
 """The embedded chain with all that stands around it: three faulty-on-demand endpoints, beacon nodes, Slack's inbox, Grafana, and the files of a service.
 
 ``Embedded.start(folder)`` leaves in the folder: ``settings.yaml`` for the service, ``deployment.yaml``, ``baseline.yaml`` (the fresh
-deployment, approved), the accounts' keys, and ``devnet.json`` with every address that drills need.
+deployment, approved), ``levers.yaml``, the accounts' keys, and ``devnet.json`` with every address that drills need.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import yaml
 
 from monitor.chain import EndpointSettings, Execution, NetworkSettings
 from monitor.collectors import baseline
-from monitor.devnet import actions
-from monitor.devnet.accounts import key_of
+from monitor.devnet import actions, levers
+from monitor.devnet.accounts import OWNERS, key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.beacon import BeaconControl, BeaconSim, Key
 from monitor.devnet.deploy import write_keys
@@ -149,7 +149,8 @@ class Embedded:
     def _write_files(self, web_port: int, store_url: str | None) -> None:
         self.world.deployment.write(self.folder / "deployment.yaml")
         write_keys(self.folder / "keys.json")
-        for name in ("sentinel", "sender", "guardian_person"):
+        levers.write(self.world.deployment, self.folder / "levers.yaml")
+        for name in ("sentinel", "sender", "guardian_person", *(f"owner_{i}" for i in range(OWNERS))):
             _secret(self.folder / f"{name}.key", key_of(name))
         _secret(self.folder / "slack.token", TOKEN)
         _secret(self.folder / "page.token", secrets.token_hex(16))
@@ -204,7 +205,8 @@ class Embedded:
             ],
             "guardian": {
                 "contract": contracts["guardian"],
-                "targets": [{"name": "vault", "address": contracts["vault"]}],
+                "targets": [self._vault()],
+                "levers_file": str(folder / "levers.yaml"),
                 "sentinel": {"key_file": str(folder / "sentinel.key")},
                 "senders": [{"key_file": str(folder / "sender.key")}],
                 # Blocks come every second here: as much time as 10 blocks of mainnet.
@@ -214,6 +216,23 @@ class Embedded:
             },
             "web": {"port": web_port, "token_file": str(folder / "page.token"), "public_url": _page(web_port)},
             "heartbeat": {"url": f"{self.inbox.url}/heartbeat"},
+        }
+
+    def _vault(self) -> dict[str, Any]:
+        """The vault as a target: what a pause of it means, and a user's call that shows that it does."""
+        vault = self.world["vault"]
+        return {
+            "name": "vault",
+            "address": vault.address,
+            "stops": "deposits and withdrawals",
+            "goes_on": "transfers of wstETH outside the vault, and all of Lido",
+            "cost": "nobody gets wstETH out while it lasts",
+            "probe": {
+                "sender": self.world.account("vault_user"),
+                "to": vault.address,
+                "data": vault.artifact.data("withdraw", 1),
+                "error": "ResumedExpected()",
+            },
         }
 
     def _approve(self) -> None:

@@ -193,9 +193,9 @@ def test_an_open_pause_lasts_until_someone_resumes(world: World) -> None:
 
 
 def test_pause_until_names_the_last_paused_second(world: World) -> None:
-    queue, breaker = world["withdrawal_queue"], world.account("circuit_breaker")
+    queue, reseal = world["withdrawal_queue"], world.account("reseal_manager")
     last = world.now() + 100
-    world.send(queue.tx(breaker, "pauseUntil", last))
+    world.send(queue.tx(reseal, "pauseUntil", last))
     assert queue.read("getResumeSinceTimestamp") == last + 1
     with pytest.raises(TransactionFailed):
         world.send(queue.tx(world.account("attacker"), "resume"))
