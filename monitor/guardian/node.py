@@ -141,6 +141,8 @@ def _revert_data(data: Any) -> bytes | None:
 
 
 GRACE_SECONDS = 0.3
+HEADS_APART = 2
+"""Blocks by which the heads of honest endpoints may differ for a moment."""
 """How long slower endpoints are waited for when a majority has answered: a pause must not hang on an endpoint that hangs."""
 
 
@@ -163,8 +165,8 @@ class Nodes:
             try:
                 vote = read(answer)
             except _JUNK:
+                votes[vote] += 1  # raises for what cannot be compared, such as a list where a hash belongs
                 return False
-            votes[vote] += 1
             return votes[vote] >= self.need
 
         answers = await self._collect(method, params, enough, 0.0)
@@ -173,8 +175,11 @@ class Nodes:
                 return vote
         raise NoMajority(what, _said(answers, read))
 
-    async def middle(self, what: str, read: Callable[[Any], int], method: str, *params: Any) -> int:
-        """The median of a number that honest endpoints may see differently (head, fee), given a majority answers. Raises NoMajority."""
+    async def middle(self, what: str, read: Callable[[Any], int], method: str, *params: Any, apart: int = 0) -> int:
+        """The median of a number that honest endpoints may see differently (head, nonce), given a majority answers. Raises NoMajority.
+
+        Slower endpoints are waited for until a majority is at most ``apart`` apart: the median of two, of which one lies, would be the lie.
+        """
         found: list[int] = []
 
         def enough(answer: Any) -> bool:
@@ -182,7 +187,8 @@ class Nodes:
                 found.append(read(answer))
             except _JUNK:
                 return False
-            return len(found) >= self.need
+            ranked = sorted(found)
+            return any(high - low <= apart for low, high in zip(ranked, ranked[self.need - 1 :], strict=False))
 
         answers = await self._collect(method, params, enough, GRACE_SECONDS)
         if len(found) < self.need:
@@ -241,7 +247,7 @@ class Nodes:
 
     async def newest(self) -> BlockStamp:
         """The newest block that a majority knows; its slot is not told (0). Raises NoMajority."""
-        head = await self.middle("head", number, "eth_blockNumber")
+        head = await self.middle("head", number, "eth_blockNumber", apart=HEADS_APART)
         return await self.agreed("newest block", _stamp, "eth_getBlockByNumber", hex(head), False)
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from monitor.guardian import contract as guardian
 from monitor.guardian.contract import Meaning, Registered
-from monitor.guardian.node import Nodes, Refused, number, unhex
+from monitor.guardian.node import HEADS_APART, Nodes, Refused, number, unhex
 from monitor.guardian.order import Order
 from monitor.model import Address, Hash, address
 
@@ -71,7 +71,7 @@ class Chain:
 
     async def head(self) -> Head:
         """The newest block that a majority knows."""
-        height = await self.nodes.middle("head", number, "eth_blockNumber")
+        height = await self.nodes.middle("head", number, "eth_blockNumber", apart=HEADS_APART)
         return await self.nodes.agreed("newest block", _head, "eth_getBlockByNumber", hex(height), False)
 
     async def hash_at(self, height: int) -> Hash | None:
