@@ -140,9 +140,9 @@ def _revert_data(data: Any) -> bytes | None:
     return None
 
 
-GRACE_SECONDS = 0.3
 HEADS_APART = 2
 """Blocks by which the heads of honest endpoints may differ for a moment."""
+GRACE_SECONDS = 0.3
 """How long slower endpoints are waited for when a majority has answered: a pause must not hang on an endpoint that hangs."""
 
 
@@ -164,8 +164,8 @@ class Nodes:
         def enough(answer: Any) -> bool:
             try:
                 vote = read(answer)
-            except _JUNK:
                 votes[vote] += 1  # raises for what cannot be compared, such as a list where a hash belongs
+            except _JUNK:
                 return False
             return votes[vote] >= self.need
 
