@@ -256,7 +256,7 @@ class Nodes:
         await asyncio.gather(*(n.close() for n in self.all))
 
 
-_JUNK = (ValueError, TypeError, KeyError, IndexError)
+_JUNK = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
 
 def _stamp(block: Any) -> BlockStamp:
