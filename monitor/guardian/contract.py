@@ -80,6 +80,7 @@ ORDER_DIGEST = Function("orderDigest", (ABI_TYPE,), ("bytes32",))
 CHECK_ORDER = Function("checkOrder", (ABI_TYPE, "bytes"), ("uint8",))
 EXECUTE = Function("execute", (ABI_TYPE, "bytes"), ())
 PAUSE_TARGET = Function.parse("function pauseTarget(address)")
+PAUSE = Function.parse("function pause()")
 PAUSE_FOR = Function.parse("function pauseFor(uint256)")
 BREAKER_PAUSE = Function.parse("function pause(address)")
 IS_PAUSED = Function.parse("function isPaused() view returns (bool)")
@@ -121,6 +122,10 @@ class Registered:
     cooldown: int = 0
     sentinel_ends_at: int = 0
     """When the sentinels' last pause ends or ended (block time); 0: they made none."""
+    paused_at: int = 0
+    """When the contract last paused it (block time); 0: never."""
+    ends_at: int = 0
+    """When that pause ends or ended; where the lever does not lapse, from when on a Releaser may end it."""
 
     @property
     def quota_left(self) -> int:
@@ -140,13 +145,13 @@ def read_target(data: bytes) -> Registered:
 
 def registered(found: tuple[Any, ...]) -> Registered:
     """From the decoded answer to ``target(address)``. Raises ValueError for what is newer than this program."""
-    lever, arming, epoch, used, guardian_used, limits, via, _, _, _, sentinel_ends_at = found
+    lever, arming, epoch, used, guardian_used, limits, via, _, paused_at, ends_at, sentinel_ends_at = found
     if lever >= len(LEVERS) or arming >= len(ARMING):
         raise ValueError("a lever or an arming that is newer than this program")
     seconds, guardian_seconds, quota, cooldown, gas_limit, budget = limits
     return Registered(
         LEVERS[lever], ARMING[arming], epoch, seconds, gas_limit, via, budget, used, guardian_seconds, quota, guardian_used, cooldown,
-        sentinel_ends_at,
+        sentinel_ends_at, paused_at, ends_at,
     )  # fmt: skip
 
 
@@ -162,7 +167,9 @@ def execute_calldata(order: Order, signatures: bytes) -> bytes:
 
 
 def lever_call(target: Address, registered: Registered) -> tuple[Address, bytes]:
-    """Whom the guardian calls for a sentinel pause, and with what: for a simulation with the guardian as the sender."""
+    """Whom the guardian calls for a pause (of the sentinels, where the lever lapses), and with what: for a simulation with the guardian as the sender."""
+    if registered.lever == "Pause":
+        return target, PAUSE.call().data
     if registered.lever == "CircuitBreaker":
         return registered.via, BREAKER_PAUSE.call(target).data
     return target, PAUSE_FOR.call(registered.sentinel_seconds).data
