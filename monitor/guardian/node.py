@@ -23,6 +23,7 @@ from monitor.model import Address, BlockStamp, Hash, Slot
 from monitor.model.secrecy import veiled
 
 T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
@@ -195,6 +196,20 @@ class Nodes:
             raise NoMajority(what, _said(answers, read))
         return sorted(found)[(len(found) - 1) // 2]
 
+    async def anyone(self, read: Callable[[Any], V], method: str, *params: Any) -> V | None:
+        """What any one endpoint says, if ``read`` can take it: a hint that decides nothing. ``read`` raises for junk.
+
+        Nobody is waited for once a majority had nothing to say.
+        """
+        heard: list[V | None] = []
+
+        def enough(answer: Any) -> bool:
+            heard.append(_readable(answer, read))
+            return heard[-1] is not None or len(heard) >= self.need
+
+        await self._collect(method, params, enough, 0.0)
+        return next((found for found in heard if found is not None), None)
+
     async def send(self, raw: str, *, benign: Callable[[str], bool]) -> tuple[bool, str]:
         """Give a signed transaction to every endpoint: whether one took it (or knows it, as ``benign`` messages say), and what the others said.
 
@@ -257,6 +272,13 @@ class Nodes:
 
 
 _JUNK = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+
+
+def _readable(answer: Any, read: Callable[[Any], V]) -> V | None:
+    try:
+        return read(answer)
+    except (*_JUNK, AttributeError):
+        return None
 
 
 def _stamp(block: Any) -> BlockStamp:

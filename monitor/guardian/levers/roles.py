@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.levers.breaker import ending
 from monitor.guardian.levers.declared import DepositGuardiansLever, RoleLever
 from monitor.guardian.levers.found import Found, Prepared
@@ -20,6 +21,15 @@ DEPOSITS_PAUSED = Function.parse("function isDepositsPaused() view returns (bool
 GUARDIANS = Function.parse("function getGuardians() view returns (address[])")
 OWNER = Function.parse("function getOwner() view returns (address)")
 PAUSE_DEPOSITS = Function.parse("function pauseDeposits(uint256 blockNumber, (bytes32 r, bytes32 vs) sig)")
+
+
+def pause_call(lever: RoleLever, name: str, seconds: int | None) -> tuple[bytes, str]:
+    """The call by which a holder of the right pauses it, and what it does in words. Raises PauseImpossible when it has to be told how long."""
+    if lever.call == "pause()":
+        return PAUSE.call().data, f"{name} ({lever.where}) is paused until somebody lifts it"
+    if seconds is None:
+        raise PauseImpossible(f"{name} is paused for as long as the sender says: give --seconds")
+    return PAUSE_FOR.call(seconds).data, f"{name} ({lever.where}) is paused for {seconds} s; it lapses by itself"
 
 
 async def role_lever(reader: Reader, protocol: str, lever: RoleLever, names: Mapping[Address, str]) -> Found:

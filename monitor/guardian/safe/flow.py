@@ -11,7 +11,7 @@ from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.keys import Signer
 from monitor.guardian.levers import flags
 from monitor.guardian.node import Nodes, Refused, number
-from monitor.guardian.person import Fees, Mined, Person
+from monitor.guardian.person import Fees, Mined, Person, gas_with_room
 from monitor.guardian.safe.decode import Examined, Finding, examine
 from monitor.guardian.safe.document import Document, Prepared, SignatureFile
 from monitor.guardian.safe.plan import Plan
@@ -23,9 +23,6 @@ from monitor.guardian.safe.state import SafeState, hash_by_the_safe, read_approv
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.safe.used import Use, who_used
 from monitor.model import Address, BlockStamp
-
-_GAS_ROOM = 60_000
-_MOST_GAS = 15_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +104,11 @@ async def send(nodes: Nodes, signer: Signer, reviewed: Review, fees: Fees, *, dr
     await rehearse()
     if dry_run:
         return None
-    mined = await Person(nodes, signer, t.chain_id, fees).call(t.safe, data, await _gas(nodes, signer.address, t.safe, data), rehearse)
+    mined = await Person(nodes, signer, t.chain_id, fees).call(
+        t.safe, data, await gas_with_room(nodes, signer.address, t.safe, data), rehearse
+    )
     seen = await paused_afterwards(nodes, t, mined.block_hash)
     return Sent(mined, seen, tuple(s.owner for s in signatures))
-
-
-async def _gas(nodes: Nodes, sender: Address, safe: Address, data: bytes) -> int:
-    """Half as much again as is needed now: with safeTxGas 0 a call that gets too little takes everything back, so too much is only lent."""
-    wanted = {"from": sender, "to": safe, "data": "0x" + data.hex()}
-    needed = await nodes.middle("gas", number, "eth_estimateGas", wanted)
-    return min(needed * 3 // 2 + _GAS_ROOM, _MOST_GAS)
 
 
 async def _flags_kept(nodes: Nodes, t: SafeTransaction, at: BlockStamp) -> tuple[Check, ...]:

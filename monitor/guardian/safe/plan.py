@@ -101,18 +101,13 @@ class Planner:
     async def _role(self, name: str, lever: RoleLever, choice: Choice) -> Plan:
         held = await holders(self.reader, lever.where, lever.role_getter, [Address(c) for c in lever.candidates])
         safe = await self._safe(held, choice, f"the right to pause {name}")
+        data, words = roles.pause_call(lever, name, choice.seconds)
         warnings = [f"cost: {lever.cost}"]
-        if lever.call == "pause()":
-            return Plan(
-                safe, lever.where, roles.PAUSE.call().data, f"{name} ({lever.where}) is paused until somebody lifts it", tuple(warnings)
-            )
-        if choice.seconds is None:
-            raise PauseImpossible(f"{name} is paused for as long as the sender says: give --seconds")
-        resumers = await holders(self.reader, lever.where, lever.resume_getter, ()) if lever.resume_getter else ()
-        if resumers == ():
-            warnings.append("nobody holds the right to resume it: it ends with its time and not before")
-        words = f"{name} ({lever.where}) is paused for {choice.seconds} s; it lapses by itself"
-        return Plan(safe, lever.where, roles.PAUSE_FOR.call(choice.seconds).data, words, tuple(warnings))
+        if lever.call != "pause()":
+            resumers = await holders(self.reader, lever.where, lever.resume_getter, ()) if lever.resume_getter else ()
+            if resumers == ():
+                warnings.append("nobody holds the right to resume it: it ends with its time and not before")
+        return Plan(safe, lever.where, data, words, tuple(warnings))
 
     async def _flags(self, name: str, lever: FlagsLever, choice: Choice) -> Plan:
         current, registry = await self.reader.ask(lever.where, flags.PAUSED), await self.reader.ask(lever.where, flags.REGISTRY)
