@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from monitor.chain import multicall, wire
+from monitor.chain import multicall, stage, wire
 from monitor.chain.endpoint import Endpoint
 from monitor.chain.errors import EndpointError, Fault, Malformed, UnknownBlock, fault_kind
 from monitor.chain.quorum import NoVote, Vote
-from monitor.chain.rpc import Ask, Result
+from monitor.chain.rpc import Ask, Result, brief
 from monitor.chain.settings import NetworkSettings
-from monitor.model import Address, Balance, BlockStamp, Call, Code, Read, Storage
+from monitor.model import Address, Balance, BlockStamp, Call, Code, Read, Staged, Storage
 
 MULTICALL_RETRY_SECONDS = 60.0
 EMPTY_REVERT_BLOCKS = 256
@@ -98,6 +98,9 @@ def _single(network: NetworkSettings, stamp: BlockStamp, read: Read) -> Ask:
             return Ask("eth_getStorageAt", (read.target, hex(slot), at))
         case Code():
             return Ask("eth_getCode", (read.target, at))
+        case Staged() as staged:
+            tx, codes = stage.request(staged, network.multicall_gas)
+            return Ask("eth_call", (tx, at, codes))
 
 
 # ---------------------------------------------------------------- what one endpoint says
@@ -177,14 +180,28 @@ def _vote(endpoint: Endpoint, stamp: BlockStamp, read: Read, result: Result) -> 
         kind = fault_kind(result)
         if kind == "reverted" and isinstance(read.what, Call):
             return Vote(_revert_data(result), reverted=True)
+        if isinstance(read.what, Staged) and kind not in ("unknown_block", "pruned"):
+            # A client that does not take the code is no client that fails: it is not counted among its errors at every block.
+            return NoVote(f"did not run the steps: error {result.code}: {brief(result.message)}")
         error = endpoint.failed(result, stamp.number)
         if isinstance(error, UnknownBlock) or error.kind == "pruned":
             raise error
         return NoVote(error.reason)
     try:
+        if isinstance(read.what, Staged):
+            return _staged(wire.data(result, "eth_call"), len(read.what.steps))
         return Vote(_bytes(read, result))
     except Malformed as error:
         raise endpoint.rpc.error("malformed", str(error)) from None
+
+
+def _staged(answer: bytes, steps: int) -> Vote | NoVote:
+    """A client that runs another code than the one it was given says nothing about the chain, so it does not dissent either."""
+    try:
+        made = len(stage.outcomes(answer))
+    except stage.NotStaged as ignored:
+        return NoVote(str(ignored))
+    return Vote(answer) if made == steps else NoVote(f"made {made} of {steps} steps")
 
 
 def _bytes(read: Read, result: object) -> bytes:
@@ -196,7 +213,7 @@ def _bytes(read: Read, result: object) -> bytes:
             if len(word) > 32:
                 raise Malformed("storage is longer than a word")
             return word.rjust(32, b"\0")
-        case Code() | Call():
+        case Code() | Call() | Staged():
             return wire.data(result, "eth_call" if isinstance(read.what, Call) else "code")
 
 

@@ -11,6 +11,7 @@ from monitor.guardian import contract as guardian
 from monitor.guardian.checks import Readiness, reasons
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.orders_ready import Keys, balance, live
+from monitor.guardian.probe import AFTER
 from monitor.guardian.readiness import Brake, scope_of
 from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.settings import GuardianSettings
@@ -25,7 +26,8 @@ def brake_of(settings: GuardianSettings, sentinel: Address | None, senders: tupl
 
 
 class GuardianCollector:
-    """One scope a target, so that a target that cannot be read blinds only itself; one a pause signed in advance; and one for the service's keys.
+    """One scope a target, so that a target that cannot be read blinds only itself; one for what a pause would make of its probe, which not every
+    endpoint can simulate; one a pause signed in advance; and one for the service's keys.
 
     ``known["reasons"]`` holds, for each target, why its checks fail: for pages and messages.
     """
@@ -40,7 +42,8 @@ class GuardianCollector:
         self._names = {lever.settings.where: lever.name for lever in brake.levers}
         files: tuple[Labels, ...] = tuple(_scope_of(p) for p in self.presigned)
         own: tuple[Labels, ...] = ((),) if self._has_keys else ()
-        self.scopes: tuple[Labels, ...] = (*(scope_of(lever) for lever in brake.levers), *files, *own)
+        self._probed = tuple(lever for lever in brake.levers if lever.probe is not None)
+        self.scopes: tuple[Labels, ...] = (*map(scope_of, brake.levers), *map(_after, self._probed), *files, *own)
         self.watches = frozenset({brake.at})
 
     def plan(self, known: Known) -> Sequence[Read]:
@@ -51,6 +54,7 @@ class GuardianCollector:
         paused = self._paused(snapshot)
         why: dict[str, Any] = {}
         frames = [self._target(lever, snapshot, known, paused.get(lever.name, []), why) for lever in self.brake.levers]
+        frames += [self._effect(lever, snapshot, known, why) for lever in self._probed]
         frames += [self._signed(each, snapshot, why) for each in self.presigned]
         if self._has_keys:
             frames.append(self._own(snapshot))
@@ -76,6 +80,19 @@ class GuardianCollector:
             _put(samples, readiness)
         why[lever.name] = reasons(found)
         return ok_frame(self.name, scope, snapshot.stamp, samples.found, events)
+
+    def _effect(self, lever: Lever, snapshot: Snapshot, known: Known, why: dict[str, Any]) -> Frame:
+        scope = _after(lever)
+        try:
+            check = self.brake.probe_after(lever, snapshot, known)
+        except Unanswered as missing:
+            return blind(self.name, scope, snapshot.stamp, missing)
+        samples = Samples(scope)
+        if check is not None:
+            samples.put("guardian_check", check.ok, by="guardian")
+            if not check.ok:
+                why[lever.name] = {**why[lever.name], "effect": {AFTER: check.reason}}
+        return ok_frame(self.name, scope, snapshot.stamp, samples.found)
 
     @property
     def _has_keys(self) -> bool:
@@ -120,6 +137,10 @@ class GuardianCollector:
 
 def _scope_of(signed: Presigned) -> Labels:
     return (("file", signed.name),)
+
+
+def _after(lever: Lever) -> Labels:
+    return (("check", AFTER), *scope_of(lever))
 
 
 def _put(samples: Samples, readiness: Readiness) -> None:

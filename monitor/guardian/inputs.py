@@ -24,13 +24,15 @@ from monitor.model import (
     Series,
     Slot,
     Snapshot,
+    Staged,
+    Step,
     Storage,
     Value,
     address,
 )
 
 Samples = Mapping[Series, float]
-KINDS = {"call": Call, "balance": Balance, "storage": Storage, "code": Code}
+KINDS = {"call": Call, "balance": Balance, "storage": Storage, "code": Code, "staged": Staged}
 
 
 def decode(collectors: Iterable[Collector], snapshot: Snapshot, memory: Mapping[str, Known]) -> dict[Series, float]:
@@ -83,7 +85,7 @@ def reduced(collectors: Sequence[Collector], snapshot: Snapshot, memory: Mapping
         kept |= {collector.name: known} if known else {}
     return {
         "collectors": sorted(collector.name for collector, _ in used),
-        "inputs": [_input(read, answers[read]) for read in sorted(answers, key=_read_key)],
+        "inputs": [described(read, answers[read]) for read in sorted(answers, key=_read_key)],
         "logs": [_log(logs[key]) for key in sorted(logs)],
         "memory": {name: json.loads(json.dumps(known)) for name, known in kept.items()},
     }
@@ -147,12 +149,15 @@ def stamp_of(body: Mapping[str, Any]) -> BlockStamp:
     return BlockStamp(body["number"], Hash(body["hash"]), Hash(body["parent"]), body["timestamp"], Slot(body["slot"]))
 
 
-def _input(read: Read, answer: Answer) -> dict[str, Any]:
+def described(read: Read, answer: Answer) -> dict[str, Any]:
+    """A read and its answer as a document has them."""
     found: dict[str, Any] = {"contract": read.target, "read": type(read.what).__name__.lower()}
     if isinstance(read.what, Call):
         found["calldata"] = _hex(read.what.data)
     if isinstance(read.what, Storage):
         found["slot"] = hex(read.what.slot)
+    if isinstance(read.what, Staged):
+        found["steps"] = [{"caller": s.sender, "contract": s.target, "calldata": _hex(s.data), "undone": s.undone} for s in read.what.steps]
     if read.caller is not None:
         found["caller"] = read.caller
     if isinstance(answer, Value):
@@ -163,11 +168,21 @@ def _input(read: Read, answer: Answer) -> dict[str, Any]:
 
 
 def _answered(entry: Mapping[str, Any]) -> tuple[Read, Answer]:
-    kind = KINDS[entry["read"]]
-    what = Call(_bytes(entry["calldata"])) if kind is Call else Storage(int(entry["slot"], 16)) if kind is Storage else kind()
+    what = _what(KINDS[entry["read"]], entry)
     caller = address(entry["caller"]) if "caller" in entry else None
     answer = Value(_bytes(entry["returned"]), ()) if "returned" in entry else Reverted(_bytes(entry["reverted"]))
     return Read(address(entry["contract"]), what, caller), answer
+
+
+def _what(kind: type, entry: Mapping[str, Any]) -> Call | Balance | Storage | Code | Staged:
+    if kind is Call:
+        return Call(_bytes(entry["calldata"]))
+    if kind is Storage:
+        return Storage(int(entry["slot"], 16))
+    if kind is Staged:
+        steps = (Step(address(s["caller"]), address(s["contract"]), _bytes(s["calldata"]), bool(s["undone"])) for s in entry["steps"])
+        return Staged(tuple(steps))
+    return Balance() if kind is Balance else Code()
 
 
 def _log(log: Log) -> dict[str, Any]:
@@ -184,7 +199,10 @@ def _logged(entry: Mapping[str, Any]) -> Log:
 
 
 def _read_key(read: Read) -> tuple[str, str, str, str]:
-    detail = _hex(read.what.data) if isinstance(read.what, Call) else hex(read.what.slot) if isinstance(read.what, Storage) else ""
+    what = read.what
+    detail = _hex(what.data) if isinstance(what, Call) else hex(what.slot) if isinstance(what, Storage) else ""
+    if isinstance(what, Staged):
+        detail = "/".join(f"{s.sender}{s.target}{_hex(s.data)}{s.undone}" for s in what.steps)
     return read.target, type(read.what).__name__, detail, read.caller or ""
 
 

@@ -25,7 +25,7 @@ class Keys:
 
 
 def pulled(pull: tuple[Address, bytes], guardian_at: Address) -> Read:
-    """The call that the guardian makes for a sentinels' pause, from the guardian itself."""
+    """The call that the guardian makes to pause a target, from the guardian itself."""
     return Read(pull[0], Call(pull[1]), caller=guardian_at)
 
 

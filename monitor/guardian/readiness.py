@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.guardian import contract as guardian
+from monitor.guardian import probe as probing
 from monitor.guardian.checks import Check, Readiness, code_of, has_code, or_none, outcome
 from monitor.guardian.contract import Registered
 from monitor.guardian.levers import HAS_ROLE, Lever, NoGood, ask
 from monitor.guardian.levers import breaker as circuit
 from monitor.guardian.orders_ready import Keys, agreed, keys_checks, own_key_checks, pulled, target_checks
 from monitor.model import Address, Balance, Code, Failed, Labels, Read, Snapshot, Unanswered
-from monitor.protocols.abi import Contract, selector
+from monitor.protocols.abi import Contract
 
 MAX_PEOPLE = 16
 """Holders of GUARDIAN_ROLE from which a pause is simulated."""
@@ -65,6 +66,8 @@ class Brake:
         found += [lever.by_person(self.at, person) for person in people_of(known)]
         if pull is not None:
             found.append(pulled(pull, self.at))
+            if (staged := probing.staged(lever, pull, self.at)) is not None:
+                found.append(staged)
             if lever.via_breaker:
                 found += [Contract("breaker", pull[0]).read(f, *arguments) for f, *arguments in self._asked(where)]
         return found
@@ -106,6 +109,25 @@ class Brake:
             found.append(Readiness(lever.name, "sentinel", (*common, *self._sentinels(lever, target, snapshot, known))))
         return found
 
+    def probe_after(self, lever: Lever, snapshot: Snapshot, known: Mapping[str, Any]) -> Check | None:
+        """Whether a pause would stop what the probe does. None where there is nothing to try: see ``probe.after``, and while it is paused. Raises Unanswered.
+
+        Not among the conditions of :meth:`judge`: those say whether a pause would go through, and are known where no endpoint can simulate its effect.
+        """
+        target = self._registered(lever, snapshot)
+        if (
+            lever.probe is None
+            or isinstance(target, NoGood)
+            or (pull := _pull(lever, target)) is None
+            or lever.paused(snapshot) is not False
+        ):
+            return None
+        _known_pull(lever, target, known)
+        staged = probing.staged(lever, pull, self.at)
+        if staged is None:
+            return Check(probing.AFTER, False, "the probe's sender is called by the probe or the pause itself: name another sender")
+        return probing.after(lever, staged, snapshot)
+
     def _registered(self, lever: Lever, snapshot: Snapshot) -> Registered | NoGood:
         found = ask(snapshot, self.contract, guardian.TARGET, lever.settings.where)
         if isinstance(found, NoGood):
@@ -132,7 +154,7 @@ class Brake:
         else:
             yield Check("not_paused", not paused, "the target is paused already" if paused else "the target is not paused")
             if (probe := lever.probe) is not None:
-                yield _probed(lever, probe, paused, snapshot)
+                yield probing.now(lever, probe, paused, snapshot)
 
     def _pause_role(self, lever: Lever, target: Registered | NoGood, snapshot: Snapshot, known: Mapping[str, Any]) -> Check:
         assert lever.role is not None
@@ -219,7 +241,7 @@ def role_of(known: Mapping[str, Any], target: str) -> bytes | None:
 
 
 def pull_of(known: Mapping[str, Any], target: str) -> tuple[Address, bytes] | None:
-    """Whom the guardian would call for a sentinels' pause of the target, and with what, as remembered."""
+    """Whom the guardian would call to pause the target, and with what, as remembered."""
     found = known.get("pulls", {}).get(target)
     return None if found is None else (Address(found[0]), bytes.fromhex(found[1]))
 
@@ -229,34 +251,17 @@ def scope_of(lever: Lever) -> Labels:
 
 
 def _pull(lever: Lever, target: Registered) -> tuple[Address, bytes] | None:
-    return guardian.lever_call(lever.settings.where, target) if target.lever in ("PauseFor", "CircuitBreaker") else None
+    return None if target.lever == "None" else guardian.lever_call(lever.settings.where, target)
 
 
 def _known_pull(lever: Lever, target: Registered, known: Mapping[str, Any]) -> None:
     """Raises Unanswered while what was asked at this block is not what is registered."""
     if _pull(lever, target) != pull_of(known, lever.name):
-        raise _later(f"{lever.name} by sentinels", "how the target is registered")
+        raise _later(f"a pause of {lever.name} by the guardian", "how the target is registered")
 
 
 def _later(what: str, first: str) -> Unanswered:
     return Unanswered(what, Failed(f"{first} was read for the first time; what hangs on it is read at the next block"))
-
-
-def _probed(lever: Lever, probe: Read, paused: bool, snapshot: Snapshot) -> Check:
-    """A probe that fails while the target runs shows nothing; one that goes through while it is paused shows that the pause stops nothing."""
-    assert lever.settings.probe is not None
-    reverted = outcome(snapshot, probe, f"probe of {lever.name}")
-    if not paused:
-        went = "goes through" if reverted is None else f"fails with 0x{reverted[:4].hex()}: correct the probe"
-        return Check("probe", reverted is None, f"the target runs, and the probe {went}")
-    if reverted is None:
-        return Check(
-            "probe", False, "the target says that it is paused, and the probe goes through all the same: the pause does not stop it"
-        )
-    wanted = lever.settings.probe.error
-    meant = wanted is None or reverted[:4] == selector(wanted)
-    words = f"the target is paused, and the probe fails with 0x{reverted[:4].hex()}"
-    return Check("probe", meant, words if meant else f"{words} instead of {wanted}: whether the pause stops it is open")
 
 
 def _by_person(read: Read, snapshot: Snapshot) -> Check:

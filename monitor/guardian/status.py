@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from monitor.chain import stage
 from monitor.chain.settings import EndpointSettings
 from monitor.guardian import contract as guardian
 from monitor.guardian.checks import Check, Readiness, or_none
@@ -21,7 +22,10 @@ from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import BadFile
 from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.settings import GuardianSettings
-from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Read, Reverted, Snapshot, Unanswered, Value
+from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Read, Reverted, Snapshot, Staged, Unanswered, Value
+
+STAGED_GAS = 30_000_000
+"""Gas of calls that are made one after the other: what most endpoints allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,15 @@ def _target(brake: Brake, lever: Lever, snapshot: Snapshot, known: dict[str, Any
     try:
         readiness, unknown = tuple(_with_nonces(r, senders) for r in brake.judge(lever, snapshot, known)), None
     except Unanswered as missing:
-        readiness, unknown = (), str(missing)
+        unknown = str(missing)
     found = brake.registered(lever, snapshot)
     arming = "unknown" if found is None else "not registered" if found.lever == "None" else found.arming.lower()
+    readiness: tuple[Readiness, ...] = ()
     paused, resumes = _tell(lever, snapshot)
     return TargetStatus(
+        effect = brake.probe_after(lever, snapshot, known)
+        if effect is not None:
+            readiness = tuple(replace(r, checks=(*r.checks, effect)) if r.by == "guardian" else r for r in readiness)
         lever.name, lever.settings.where, lever.settings.lever, arming, found, paused, resumes if paused else None, readiness, unknown,
     )  # fmt: skip
 
@@ -222,4 +230,14 @@ async def _answer(nodes: Nodes, read: Read, stamp: BlockStamp) -> Answer:
             case _:
                 return Failed("is not read by hand")
     except NoMajority as missing:
+            case Staged() as steps:
+                tx, codes = stage.request(steps, STAGED_GAS)
+                what = "calls one after the other (an endpoint may not take the code that a call brings along)"
+                return Value(await nodes.agreed(what, _staged, "eth_call", tx, at, codes), names)
         return Failed(str(missing))
+
+
+def _staged(answer: Any) -> bytes:
+    data = unhex(answer)
+    stage.outcomes(data)
+    return data

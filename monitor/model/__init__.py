@@ -169,11 +169,28 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A call from ``sender`` in a chain of calls. ``undone``: what it changed is taken back before the next one."""
+
+    sender: Address
+    target: Address
+    data: bytes
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Calls one after the other on the state of one block: each sees what those before it changed. Senders are not the callee of another step."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """One thing to read from the state at a block. ``caller`` is msg.sender of a call (sent alone, not batched on chain)."""
 
     target: Address
-    what: Call | Balance | Storage | Code
+    what: Call | Balance | Storage | Code | Staged
     caller: Address | None = None
     quorum: bool = True
 
@@ -182,7 +199,7 @@ class Read:
 class Value:
     """Bytes that a majority of all configured endpoints gave; ``endpoints`` names those that agree.
 
-    A balance is 32 bytes big-endian, a storage slot 32 bytes, code is the code itself.
+    A balance is 32 bytes big-endian, a storage slot 32 bytes, code is the code itself; what steps came to is read by ``chain.stage.outcomes``.
     """
 
     data: bytes

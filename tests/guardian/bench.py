@@ -44,6 +44,7 @@ class Bench:
         self.anvil.mine_at_once()
         self.contracts: dict[str, Artifact] = {
             "guardian": compiled["Guardian"], "vault": compiled["Vault"], "breaker": compiled["CircuitBreaker"],
+            "pool": compiled["PausablePool"],
         }  # fmt: skip
         self.at: dict[str, Address] = {}
         admin = address_of("governance")

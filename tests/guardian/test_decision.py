@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor import rules
+from monitor.guardian import inputs
 from monitor.guardian.decision import NotCanonical, canonical, digest, number_text, opened, sealed
 from monitor.guardian.policy import Policy
 from monitor.guardian.verify import NotVerified, verify
+from monitor.model import Balance, Call, Code, Read, Staged, Step, Storage, Value
 from monitor.rules import RuleSet
-from tests.collectors.lido_state import account
+from tests.collectors.lido_state import account, stamp
 from tests.guardian.judged import BASELINE, RESPONSES, World, calm, ground, policy, shipped, upgraded
 
 KEYS = st.text(max_size=5)
@@ -207,3 +209,14 @@ def test_a_decision_of_a_block_that_says_nothing_of_the_kind_fails() -> None:
             if read.target == entry["contract"] and getattr(read.what, "data", b"").hex() == entry.get("calldata", "")[2:]:
                 entry["returned"] = "0x" + answer.data.hex()  # type: ignore[union-attr]
     assert any("in the document" in r for r in reasons(sealed(body)))
+
+
+def test_each_kind_of_read_can_be_in_a_document() -> None:
+    """And comes back as it was, so that the same is judged offline."""
+    step = Step(account(1), account(2), b"\1", undone=True)
+    whats = (Call(b"\1\2"), Balance(), Storage(7), Code(), Staged((step, Step(account(3), account(2), b""))))
+    reads = [Read(account(9), what) for what in whats] + [Read(account(9), Call(b"\1"), caller=account(4))]
+    for read in reads:
+        body = {"inputs": [inputs.described(read, Value(b"\5", ()))], "logs": []}
+        found = inputs.snapshot_of(json.loads(json.dumps(body)), stamp(1, 1))
+        assert dict(found.answers) == {read: Value(b"\5", ())}

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 
 from monitor.catalogue.catalogue import Catalogue
 from monitor.catalogue.shipped import SHIPPED
 from monitor.devnet.accounts import address_of
 from monitor.guardian import contract, status
-from monitor.guardian.checks import By
+from monitor.guardian.checks import By, Check
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.execution import ledger
 from monitor.guardian.node import Nodes
@@ -23,8 +24,9 @@ from monitor.guardian.safe.document import Document, Prepared
 from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.settings import GuardianSettings, KeySettings, TargetSettings
-from monitor.model import Address, Collector, Disputed, Failed, Frame, Hash, Log, Ok, Read, Snapshot, address
-from tests.guardian.bench import CHAIN_ID, DURATION, GAS, LIMITS, NOBODY, PAUSE_ROLE, RESUME_ROLE, SENTINEL_LIFETIME, Bench, endpoint
+from monitor.model import Address, Collector, Disputed, Failed, Frame, Hash, Log, Ok, Read, Snapshot, Staged, address
+from monitor.protocols.abi import selector
+from tests.guardian.bench import CHAIN_ID, DURATION, GAS, LIMITS, NOBODY, PAUSE_ROLE, RESUME_ROLE, SENTINEL_LIFETIME, Bench, Relay, endpoint
 
 SENTINEL, SENDER = address(address_of("sentinel")), address(address_of("sender"))
 PERSON = address_of("guardian_person")
@@ -189,9 +191,99 @@ def test_a_probe_that_shows_nothing_is_named(bench: Bench) -> None:
 def test_a_pause_that_stops_nothing_is_named(bench: Bench) -> None:
     settings = probing(bench)
     settings["targets"][0]["probe"] |= {"data": bench.contracts["vault"].data("totalDeposits")}
-    assert look(bench, **settings).ready
+    assert "probe" not in failing(look(bench, **settings), "guardian")
     bench.send("guardian_person", "guardian", "pauseTarget", bench.vault)
     assert "the pause does not stop it" in failing(look(bench, **settings), "guardian")["probe"]
+
+
+# ---------------------------------------------------------------- what a pause would make of it
+
+
+def stops_nothing(bench: Bench) -> dict[str, Any]:
+    settings = probing(bench)
+    settings["targets"][0]["probe"] |= {"data": bench.contracts["vault"].data("totalDeposits")}
+    return settings
+
+
+def by_name(found: status.Status, by: By = "guardian") -> dict[str, Check]:
+    return {c.name: c for r in found.targets[0].readiness if r.by == by for c in r.checks}
+
+
+def test_before_a_pause_it_is_known_that_it_would_stop_the_users_call(bench: Bench) -> None:
+    found = look(bench, **probing(bench))
+    assert (
+        found.ready and by_name(found)["probe_after"].ok and "after a pause the probe fails with 0x" in by_name(found)["probe_after"].reason
+    )
+    assert bench.pauses() == 0 and "probe_after" not in by_name(found, "sentinel")
+
+
+def test_a_pause_that_would_stop_nothing_is_named_before_it_is_needed(bench: Bench) -> None:
+    found = look(bench, **stops_nothing(bench))
+    assert set(failing(found, "guardian")) == {"probe_after"} and not found.ready
+    assert "would not stop it" in failing(found, "guardian")["probe_after"]
+    wrong = look(bench, **probing(bench, error="EnforcedPause()"))
+    assert "instead of EnforcedPause()" in failing(wrong, "guardian")["probe_after"]
+
+
+def test_an_upgrade_that_lets_the_users_call_through_a_pause_is_found(bench: Bench) -> None:
+    """The check of the pause in withdraw is gone, and everything else is as it was."""
+    bench.anvil.rpc.call("anvil_setCode", bench.vault, without_check(bench))
+    found = look(bench, **probing(bench))
+    assert set(failing(found, "guardian")) == {"probe_after"} and failing(found, "sentinel") == {}
+
+
+def without_check(bench: Bench) -> str:
+    """The vault's code in which what raises the error of a paused vault stops instead, as if all had gone well."""
+    code: str = bench.anvil.rpc.call("eth_getCode", bench.vault, "latest")
+    raising = "604051630286f07360e31b"  # mload(0x40), and the error's selector as the compiler shifts it
+    assert code.count(raising) == 3 and (0x0286F073 << 3).to_bytes(4, "big") == selector("ResumedExpected()")
+    return code.replace(raising, "00" + raising[2:])
+
+
+def test_a_pause_through_a_breaker_is_tried_too(bench: Bench) -> None:
+    behind = behind_a_breaker(bench)
+    behind["targets"][0] |= {"probe": probing(bench)["targets"][0]["probe"]}
+    found = look(bench, **behind)
+    assert found.ready and by_name(found)["probe_after"].ok
+
+
+def test_a_pause_without_an_end_is_tried_too(bench: Bench) -> None:
+    """The user's call is another pause, by somebody who may: only its error is of interest."""
+    bench.deploy("pool", address_of("governance"))
+    for account in (bench.guardian, PERSON):
+        bench.by_admin("pool", "grantRole", keccak(b"PAUSER_ROLE"), account)
+    bench.by_admin("guardian", "register", bench.at["pool"], "0x" + "00" * 20, 2, (0, DURATION, DURATION, 0, GAS, 0))
+    probe = {"sender": PERSON, "to": bench.at["pool"], "data": bench.contracts["pool"].data("pause"), "error": "EnforcedPause()"}
+    pool = {"name": "pool", "address": bench.at["pool"], "lever": "pause", "role_getter": "PAUSER_ROLE", "probe": probe}
+    found = look(bench, targets=[pool])
+    assert by_name(found)["probe_after"].ok, by_name(found)
+
+
+@pytest.mark.parametrize("why", ["paused", "the probe fails", "the pause fails"])
+def test_where_another_check_fails_first_nothing_is_said_of_afterwards(bench: Bench, why: str) -> None:
+    if why == "paused":
+        bench.send("guardian_person", "guardian", "pauseTarget", bench.vault)
+    if why == "the pause fails":
+        bench.by_admin("vault", "revokeRole", PAUSE_ROLE, bench.guardian)
+    found = look(bench, **probing(bench, amount=10**18 if why == "the probe fails" else 0))
+    assert "probe_after" not in by_name(found) and failing(found, "guardian") and found.targets[0].unknown is None
+
+
+def test_a_sender_that_is_called_itself_is_named(bench: Bench) -> None:
+    settings = probing(bench)
+    settings["targets"][0]["probe"] |= {"sender": bench.vault, "data": bench.contracts["vault"].data("totalDeposits")}
+    assert "name another sender" in failing(look(bench, **settings), "guardian")["probe_after"]
+
+
+def test_an_endpoint_that_cannot_simulate_it_leaves_only_that_unknown(bench: Bench, relay: Relay) -> None:
+    def simple(method: str, params: list[Any], forward: Callable[[], Any]) -> Any:
+        return {"error": {"code": -32602, "message": "too many arguments, want at most 2"}} if len(params) > 2 else forward()
+
+    relay.handler = simple
+    settings = bench.settings(**probing(bench))
+    (target,) = asyncio.run(status.status(settings, [endpoint(relay.url)], SENTINEL, (SENDER,))).targets
+    assert target.unknown is not None and "too many arguments" in target.unknown
+    assert [r.ready for r in target.readiness] == [True, True], "what is known is told"
 
 
 # ---------------------------------------------------------------- behind a circuit breaker
@@ -344,6 +436,25 @@ def test_what_comes_to_an_end_is_counted_down(bench: Bench) -> None:
     assert values(eyes.frames()[1])["guardian_sentinel_expiry_seconds"] == 0
     bench.send("guardian_person", "guardian", "revokeSentinel", SENTINEL)
     assert "guardian_sentinel_expiry_seconds" not in values(eyes.frames()[1])
+
+
+def test_what_a_pause_would_make_of_the_probe_is_a_scope_of_its_own(bench: Bench) -> None:
+    eyes = Eyes(bench, **stops_nothing(bench))
+    assert all(isinstance(f.status, Failed) and "next block" in f.status.reason for f in eyes.frames()[:2])
+    target, effect, _ = eyes.frames()
+    assert dict(effect.scope) == {"check": "probe_after", "target": "vault"} and values(effect) == {
+        "guardian_check/guardian/probe_after": 0
+    }
+    assert values(target)["guardian_ready/guardian"] == 1, "it would go through; what it would be good for is told apart"
+    assert "would not stop it" in eyes.known["reasons"]["vault"]["effect"]["probe_after"]
+
+    def unstaged(snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, answers={r: Failed("no") if isinstance(r.what, Staged) else a for r, a in snapshot.answers.items()})
+
+    target, effect, _ = eyes.frames(unstaged)
+    assert isinstance(effect.status, Failed) and isinstance(target.status, Ok) and values(target)["guardian_target_paused"] == 0
+    bench.send("guardian_person", "guardian", "pauseTarget", bench.vault)
+    assert values(eyes.frames()[1]) == {}
 
 
 def test_another_registration_is_asked_at_the_next_block(bench: Bench) -> None:
