@@ -154,18 +154,18 @@ async def _presigned(nodes: Nodes, path: Path, stamp: BlockStamp) -> PresignedSt
 
 
 def _target(brake: Brake, lever: Lever, snapshot: Snapshot, known: dict[str, Any], senders: Sequence[SenderStatus]) -> TargetStatus:
+    readiness: tuple[Readiness, ...] = ()
     try:
         readiness, unknown = tuple(_with_nonces(r, senders) for r in brake.judge(lever, snapshot, known)), None
+        effect = brake.probe_after(lever, snapshot, known)
+        if effect is not None:
+            readiness = tuple(replace(r, checks=(*r.checks, effect)) if r.by == "guardian" else r for r in readiness)
     except Unanswered as missing:
         unknown = str(missing)
     found = brake.registered(lever, snapshot)
     arming = "unknown" if found is None else "not registered" if found.lever == "None" else found.arming.lower()
-    readiness: tuple[Readiness, ...] = ()
     paused, resumes = _tell(lever, snapshot)
     return TargetStatus(
-        effect = brake.probe_after(lever, snapshot, known)
-        if effect is not None:
-            readiness = tuple(replace(r, checks=(*r.checks, effect)) if r.by == "guardian" else r for r in readiness)
         lever.name, lever.settings.where, lever.settings.lever, arming, found, paused, resumes if paused else None, readiness, unknown,
     )  # fmt: skip
 
@@ -224,16 +224,16 @@ async def _answer(nodes: Nodes, read: Read, stamp: BlockStamp) -> Answer:
                 return Reverted(found.data or b"", names) if isinstance(found, Refused) else Value(found, names)
             case Code():
                 return Value(await nodes.agreed("code", unhex, "eth_getCode", read.target, at), names)
+            case Staged() as steps:
+                tx, codes = stage.request(steps, STAGED_GAS)
+                what = "calls one after the other (an endpoint may not take the code that a call brings along)"
+                return Value(await nodes.agreed(what, _staged, "eth_call", tx, at, codes), names)
             case Balance():
                 wei = await nodes.agreed("balance", number, "eth_getBalance", read.target, at)
                 return Value(wei.to_bytes(32, "big"), names)
             case _:
                 return Failed("is not read by hand")
     except NoMajority as missing:
-            case Staged() as steps:
-                tx, codes = stage.request(steps, STAGED_GAS)
-                what = "calls one after the other (an endpoint may not take the code that a call brings along)"
-                return Value(await nodes.agreed(what, _staged, "eth_call", tx, at, codes), names)
         return Failed(str(missing))
 
 
