@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitor.catalogue.shipped import OWN
 from monitor.collectors.emit import Samples
 from monitor.model import BlockStamp, Event, EventId, Frame, Moment, Series, Tick, labels, ok_frame
+from monitor.samples import UNKNOWN
 
 NAME = "own"
 FAMILIES = OWN
@@ -100,6 +101,8 @@ class OwnFacts:
     losses: Sequence[int] = ()
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     beacon: BeaconFacts | None = None
+    senders: Mapping[str, float | None] = field(default_factory=dict)
+    """By account, seconds for which a transaction of its waits to be mined; None where that cannot be told."""
 
 
 def own_frames(facts: OwnFacts, at: Moment) -> Frame:
@@ -123,6 +126,8 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
         samples.put("stakewarden_alertmanager_up", up, receiver=receiver, member=member)
     for (target, outcome), number in facts.decisions.items():
         samples.put("guardian_pause_decisions", number, target=target, outcome=outcome)
+    for account, seconds in facts.senders.items():
+        samples.put("guardian_sender_waiting_seconds", UNKNOWN if seconds is None else seconds, account=account)
     read_at = at.last if isinstance(at, Tick) else at
     events = [_gap(first, last, read_at) for first, last in dict.fromkeys(facts.gaps)]
     events += [_loss(block, read_at) for block in dict.fromkeys(facts.losses)]

@@ -27,6 +27,8 @@ class Gauge:
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     members: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    senders: Mapping[str, float | None] = field(default_factory=dict)
+    """For how long a transaction of each sender waits (``Waits.look``)."""
 
 
 def fact_finder(
@@ -61,6 +63,7 @@ def fact_finder(
             losses=losses,
             decisions=dict(gauge.decisions),
             beacon=None if watch is None else _beacon(watch, at, clock()),
+            senders=dict(gauge.senders),
         )
 
     return facts

@@ -27,6 +27,7 @@ from monitor.alerts.retention import forget as forget_incidents
 from monitor.guardian.execution.ledger import outcomes
 from monitor.guardian.execution.machine import Executor
 from monitor.guardian.execution.start import KeyRefused, WrongChain
+from monitor.guardian.execution.waits import Waits
 from monitor.guardian.sentinels.board import posted
 from monitor.model import Refused
 from monitor.protocols.keys import rows
@@ -149,7 +150,7 @@ class Service:
         )  # fmt: skip
         self.pipeline = Pipeline(rooms, parts.setup, before, parts.progress, held)
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        schedule = Schedule(self._jobs(held, outbox), partial(_break, broken))
+        schedule = Schedule(self._jobs(held, outbox, executor), partial(_break, broken))
         schedule.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -217,7 +218,7 @@ class Service:
         board = partial(posted, chain_id=parts.settings.network.chain_id, guardian=guardian.where)
         return orders(lambda: parts.store.look(lambda unit: board(unit, now=time.time())), token)
 
-    def _jobs(self, held: Lease, outbox: Outbox) -> dict[str, tuple[float, Any]]:
+    def _jobs(self, held: Lease, outbox: Outbox, executor: Executor | None) -> dict[str, tuple[float, Any]]:
         parts = self.parts
         names = [r.name for r in parts.receivers]
         kept = parts.settings.store
@@ -252,6 +253,12 @@ class Service:
                 outbox.wake()
             parts.gauge.canaries = await parts.store.look(lambda unit: canaries(unit, own, names, now))
 
+        waits = None if executor is None else Waits(executor.room.chain.nodes, [key.address for key in parts.senders])
+
+        async def wait() -> None:
+            if waits is not None:
+                parts.gauge.senders = await waits.look()
+
         async def forget() -> None:
             at = parts.progress.last_block
             if at is not None:
@@ -269,6 +276,7 @@ class Service:
             "deliveries": (1.0, count),
             "chronicle": (2.0, chronicle),
             "canary": (15.0, canary),
+            "senders": (15.0, wait),
             "retention": (600.0, forget),
         }
 

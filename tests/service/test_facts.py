@@ -65,12 +65,12 @@ def test_a_scope_is_blind_until_its_frame_and_its_age_grows(execution: Execution
 
 def test_what_the_database_said_last_is_told(execution: Execution) -> None:
     waiting = {"slack": Waiting(3, 12.5, 0), "pager": Waiting(0, 0.0, 0)}
-    gauge = Gauge(waiting, {("vault", "failed"): 1}, {"slack": Canary(100.0, True)}, {("am", "am-1:9093"): False})
+    gauge = Gauge(waiting, {("vault", "failed"): 1}, {"slack": Canary(100.0, True)}, {("am", "am-1:9093"): False}, {"0xA": None})
     found = facts(execution, Progress(seen_at=940.0), window(), gauge)
     assert [(d.receiver, d.owed, d.oldest_seconds) for d in found.deliveries] == [("slack", 3, 12.5), ("pager", 0, 0.0)]
     assert [(d.canary_age_seconds, d.canary_failed) for d in found.deliveries] == [(100.0, True), (None, None)]
     assert found.members == {("am", "am-1:9093"): False}
-    assert found.decisions == {("vault", "failed"): 1}
+    assert found.decisions == {("vault", "failed"): 1} and found.senders == {"0xA": None}
     assert (found.head_age_seconds, found.agreeing_ratio, found.judge_lag_blocks) == (60.0, None, 0)
     (endpoint,) = found.endpoints
     assert endpoint.name == "one" and not endpoint.up
