@@ -165,8 +165,9 @@ def observe(unit: Unit, at: BlockStamp, standing: Mapping[str, bytes], judged_at
 
 
 def open_pauses(unit: Unit) -> list[Pause]:
-    """Pauses on their way, and mined ones whose block has not settled, the oldest first."""
-    waiting = col(PauseRow.state).in_(OPEN) & (col(PauseRow.settled_at).is_(None)) & (col(PauseRow.standing).is_not(None))
+    """Pauses on their way, and those whose block has not settled: in which they were mined, or showed that they are needless; the oldest first."""
+    needless = (col(PauseRow.state) == "refused") & (col(PauseRow.note) == NEEDLESS) & col(PauseRow.mined_hash).is_not(None)
+    waiting = (col(PauseRow.state).in_(OPEN) | needless) & (col(PauseRow.settled_at).is_(None)) & (col(PauseRow.standing).is_not(None))
     found = unit.conn.execute(select(*_columns(PauseRow)).where(waiting).order_by(col(PauseRow.decided_at), col(PauseRow.id)))
     return [_whole(unit, row) for row in found.mappings().all()]
 
@@ -194,20 +195,23 @@ def signatures(unit: Unit, digests: Iterable[str]) -> dict[str, dict[Address, by
 
 
 def busy(unit: Unit, target: str, but: str) -> bool:
-    """Whether another pause of the target is on its way to the chain or just arrived."""
+    """Whether another pause of the target is on its way to the chain or just arrived.
+
+    One that does not hold any more is in nobody's way: should it be mined after all, the epoch rises and the other order pauses nothing.
+    """
     query = select(col(PauseRow.id)).where(col(PauseRow.target) == target, col(PauseRow.state).in_(EXCLUSIVE), col(PauseRow.id) != but)
-    return (
-        unit.conn.execute(query.where(col(PauseRow.standing).is_not(None), col(PauseRow.settled_at).is_(None)).limit(1)).first() is not None
-    )
+    wanted = col(PauseRow.standing).is_(True) | (col(PauseRow.state).in_(DONE) & col(PauseRow.standing).is_not(None))
+    return unit.conn.execute(query.where(wanted, col(PauseRow.settled_at).is_(None)).limit(1)).first() is not None
 
 
 def slot(unit: Unit, sender: Address, chain_nonce: int) -> tuple[int, Sent | None]:
     """The lowest nonce that no open pause waits for, and a useless transaction that may still wait there and has to be outbid.
 
-    A pause that ended otherwise leaves its transaction behind: its nonce is used again, or all later ones would wait for it.
+    A pause that ended otherwise, or that does not hold any more, leaves its transaction behind: its nonce is used again, or all later ones would
+    wait for it, since nobody raises its offer.
     """
     query = (
-        select(*_columns(PauseTransactionRow), col(PauseRow.state))
+        select(*_columns(PauseTransactionRow), col(PauseRow.state), col(PauseRow.standing))
         .join(PauseRow, col(PauseRow.id) == col(PauseTransactionRow.pause))
         .where(col(PauseTransactionRow.sender) == sender, col(PauseTransactionRow.dead).is_(False))
         .where(col(PauseTransactionRow.nonce) >= chain_nonce)
@@ -215,7 +219,7 @@ def slot(unit: Unit, sender: Address, chain_nonce: int) -> tuple[int, Sent | Non
     taken: set[int] = set()
     useless: dict[int, Sent] = {}
     for row in unit.conn.execute(query).mappings().all():
-        if row["state"] in (*UNSENT, *IN_POOL, "orphaned"):
+        if row["standing"] and row["state"] in (*UNSENT, *IN_POOL, "orphaned"):
             taken.add(row["nonce"])
         elif (sent := _sent(row)).nonce not in useless or sent.max_fee > useless[sent.nonce].max_fee:
             useless[sent.nonce] = sent
@@ -305,7 +309,12 @@ def attempt(unit: Unit, hash: Hash, private: bool, at: float) -> None:
 
 
 def orphan(unit: Unit, id: str, head: int, why: str) -> None:
-    """The block of a mined pause was reorganised away: it is on its way again, and its transactions begin anew at this head."""
+    """The block of a mined or needless pause was reorganised away: it is on its way again, and its transactions begin anew at this head.
+
+    A needless one was not watched any more: whether it holds is for the next judged block to say.
+    """
+    ended = col(PauseRow.id) == id, col(PauseRow.state).in_(FINAL)
+    unit.conn.execute(update(PauseRow).where(*ended).values(standing=False))
     gone = {"mined_at": None, "mined_number": None, "mined_hash": None, "mined_tx": None, "verified_at": None, "resumes_timestamp": None}
     move(unit, id, "orphaned", note=why, reported_at=None, execution=None, **gone)
     waiting = col(PauseTransactionRow.pause) == id, col(PauseTransactionRow.dead).is_(False)

@@ -137,7 +137,7 @@ class Executor:
             await proving.verify(room, pause, head)
         elif state == "verified":
             await proving.report(room, pause)
-        elif state == "reported":
+        elif state in ("reported", "refused"):
             await proving.settle(room, pause, head)
         else:
             # As long as nothing is mined, every new judged block at which the decision holds is signed: the order that is chosen may die.
@@ -160,13 +160,13 @@ class Executor:
     async def _on_the_way(self, pause: Pause, head: Head) -> None:
         room = self.room
         kept = pause.state == "simulated" and any(t.order == pause.row.order for t in pause.alive)
+        if await self._ended(pause, head):
+            return
         if pause.state in ledger.IN_POOL or kept:
             if pause.alive:
                 await sending.watch(room, pause, head)
             else:
                 await room.move(pause, "gathered", note=pause.row.note)
-        elif await self._ended(pause, head):
-            return
         elif pause.state == "orphaned":
             await self._resume(pause, head)
         elif pause.state == "signed":
@@ -183,7 +183,7 @@ class Executor:
             await attest.choose(room, pause, found[0])
         elif await room.chain.is_paused(room.target(pause), {"blockHash": head.hash}):
             # Others were quicker, by an order of a block that we did not sign: nobody will sign another one.
-            await room.move(pause, "refused", note=ledger.NEEDLESS)
+            await sending.needless(room, pause, head)
 
     async def _resume(self, pause: Pause, head: Head) -> None:
         """The pause was reorganised away: found again in another block, sent again, or waiting for a signature on the new branch."""
@@ -191,14 +191,17 @@ class Executor:
         if await sending.find_fate(room, pause, head) or pause.chosen is None or not pause.alive or not room.holds(pause, head):
             return
         if await sending.still_good(room, pause, head) is not None:
-            await sending.send(room, pause, pause.alive[-1])
+            await sending.send(room, pause, pause.alive[-1], head)
 
     async def _ended(self, pause: Pause, head: Head) -> bool:
-        """Withdraw what does not hold any more, when no order that was signed for it lives."""
+        """Withdraw what does not hold any more, when no order that was signed for it lives: nobody could submit one.
+
+        What waits in the pool with a dead order is given up too: it may have been dropped, and nothing else would ever end it.
+        """
         if self.room.holds(pause, head) or not pause.sightings:
             return False
         age = head.number - max(s.number for s in pause.sightings)
-        if age <= self.settings.max_age_blocks:
+        if age <= self.settings.max_age_blocks or await self.room.carriable(pause, await self.room.chain.powers(head.hash), head):
             return False
         if await sending.find_fate(self.room, pause, head):
             return True

@@ -104,14 +104,19 @@ async def still_good(room: Room, pause: Pause, head: Head) -> Gathered | None:
         if registered.arming != "Armed" or (why := await room.chain.pull(target, registered, head)) is None:
             return found
         meaning, words = "obstacle", why
-    await _refused(room, pause, meaning, words, await room.chain.is_paused(target, {"blockHash": head.hash}))
+    await _refused(room, pause, meaning, words, head)
     return None
 
 
-async def _refused(room: Room, pause: Pause, meaning: guardian.Meaning, words: str, paused: bool) -> None:
+async def needless(room: Room, pause: Pause, head: Head) -> None:
+    """The target is paused already, as the head shows: should that block be reorganised away, it is needed again."""
+    await room.move(pause, "refused", note=ledger.NEEDLESS, mined_number=head.number, mined_hash=head.hash)
+
+
+async def _refused(room: Room, pause: Pause, meaning: guardian.Meaning, words: str, head: Head) -> None:
     # A pause that is in place already is what was wanted; the contract may name another obstacle first.
-    if paused or meaning == "needless":
-        await room.move(pause, "refused", note=ledger.NEEDLESS)
+    if meaning == "needless" or await room.chain.is_paused(room.target(pause), {"blockHash": head.hash}):
+        await needless(room, pause, head)
     elif meaning == "cancelled":
         await room.move(pause, "refused", note=words)
     elif meaning == "obstacle":
@@ -156,17 +161,25 @@ async def transact(room: Room, pause: Pause, found: Gathered, chosen: Sighting, 
     sent = Sent(hash, sender.address, nonce, gas, offer.max_fee, offer.tip, raw, chosen.digest or "", head.number, private)
     if not await room.write(lambda unit: ledger.keep(unit, pause.id, sent, time.time())):
         return True  # nothing to do any more, for no sender
-    await send(room, await room.again(pause), sent)
+    await send(room, await room.again(pause), sent, head)
     return True
 
 
 async def _offer(room: Room, own: Sequence[Sent], sender: Address, head: Head) -> tuple[int, Fee | None]:
+    """The nonce and the offer for it; None where the cap allows none.
+
+    Our own transaction is replaced, unless it waits behind a nonce that no pause needs any more: then that one is taken, or it would wait for ever.
+    """
     market = Market(head.base_fee, int(room.settings.priority_fee_gwei * GWEI), int(room.settings.max_fee_gwei * GWEI))
-    if own:
-        return own[-1].nonce, fees.raised(Fee(own[-1].max_fee, own[-1].tip), market)
     chain_nonce = await room.chain.nonce(sender)
     nonce, useless = await room.store.look(lambda unit: ledger.slot(unit, sender, chain_nonce))
-    return nonce, fees.first(market) if useless is None else fees.raised(Fee(useless.max_fee, useless.tip), market)
+    if waiting := [t for t in own if chain_nonce <= t.nonce < nonce]:
+        first = min(t.nonce for t in waiting)
+        best = next(t for t in reversed(waiting) if t.nonce == first)
+        return first, fees.raised(Fee(best.max_fee, best.tip), market)
+    offer = fees.first(market)
+    # One at the cap cannot be outbid: it is mined as soon as anything of ours could be, or no pool has it any more and its nonce is free.
+    return nonce, offer if useless is None else fees.raised(Fee(useless.max_fee, useless.tip), market) or offer
 
 
 def _is_private(room: Room, pause: Pause, head: Head) -> bool:
@@ -175,13 +188,14 @@ def _is_private(room: Room, pause: Pause, head: Head) -> bool:
     return room.private is not None and head.number < begun + blocks
 
 
-async def send(room: Room, pause: Pause, sent: Sent) -> None:
+async def send(room: Room, pause: Pause, sent: Sent, head: Head) -> None:
     """Give a committed transaction to the endpoints. That one of them knows it already is as good as taking it.
 
-    What private endpoints do not take goes to the public ones at once: to be seen is better than to be late.
+    What private endpoints do not take goes to the public ones at once: to be seen is better than to be late. So does, when its time is over, what they
+    took and nobody mined, though no higher offer may be made.
     """
     taken, said = False, "no private endpoint"
-    for private in (True, False) if sent.private and room.private is not None else (False,):
+    for private in (True, False) if _is_private(room, pause, head) else (False,):
         nodes: Nodes = room.private if private and room.private is not None else room.public
         await room.write(partial(ledger.attempt, hash=sent.hash, private=private, at=time.time()))
         taken, said = await nodes.send(sent.raw, benign=lambda message: any(k in message for k in KNOWN_ALREADY))
@@ -203,12 +217,20 @@ async def watch(room: Room, pause: Pause, head: Head) -> None:
     nonces = {sender: await room.chain.nonce(sender) for sender in {t.sender for t in pause.alive}}
     if await find_fate(room, pause, head) or await _bury(room, pause, nonces):
         return
-    newest = pause.alive[-1]
+    if not room.holds(pause, head):  # what is on its way goes on without us
+        await room.say(pause, "the decision does not hold at the newest judged block")
+        return
+    newest = _newest(pause.alive)
     if head.number > newest.head:
         await _outbid(room, pause, head)
     elif pause.state == "simulated" or newest.sends == 0:
         # A crash came between the commit and the sending, or nobody took it.
-        await send(room, pause, newest)
+        await send(room, pause, newest, head)
+
+
+def _newest(sent: Sequence[Sent]) -> Sent:
+    """The offer that was made last: not always the highest one, since senders and nonces have prices of their own."""
+    return max(sent, key=lambda t: (t.head, t.max_fee))
 
 
 async def _bury(room: Room, pause: Pause, nonces: dict[Address, int]) -> bool:
@@ -249,7 +271,7 @@ async def _outbid(room: Room, pause: Pause, head: Head) -> None:
         pause = await room.again(pause)
         if pause.state not in ledger.IN_POOL:
             return
-        newer = await attest.gather(room, pause, head) if room.holds(pause, head) else None
+        newer = await attest.gather(room, pause, head)
         if newer is None:
             return
         found, chosen = newer
@@ -257,7 +279,8 @@ async def _outbid(room: Room, pause: Pause, head: Head) -> None:
     used = [key for key in room.senders if any(t.sender == key.address for t in pause.alive)]
     raised = [await transact(room, await room.again(pause), found, chosen, head, key) for key in used]
     if not any(raised):
-        await send(room, await room.again(pause), pause.alive[-1])
+        for sent in {(t.sender, t.nonce): t for t in pause.alive}.values():  # the highest offer of each: pools may have dropped it
+            await send(room, await room.again(pause), sent, head)
     if blocks < room.settings.stuck_blocks:
         return
     spare = [key for key in room.senders if key not in used]
