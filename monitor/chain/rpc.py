@@ -22,6 +22,7 @@ import structlog
 
 from monitor.chain.errors import BackingOff, EndpointError, ErrorKind, Fault, Malformed, WrongChain, fault_kind
 from monitor.chain.settings import EndpointSettings, NetworkSettings
+from monitor.chain.tls import authorities
 from monitor.chain.wire import quantity
 from monitor.model.secrecy import veiled
 
@@ -64,7 +65,11 @@ class Rpc:
         self._url = settings.http
         headers = {"content-type": "application/json", **{k: v.get_secret_value() for k, v in settings.headers.items()}}
         self._client = httpx.AsyncClient(
-            headers=headers, trust_env=False, timeout=network.request_seconds, limits=httpx.Limits(max_keepalive_connections=4)
+            headers=headers,
+            trust_env=False,
+            verify=authorities(),
+            timeout=network.request_seconds,
+            limits=httpx.Limits(max_keepalive_connections=4),
         )
         self._ids = itertools.count(1)
         self._batch_items = network.batch_items

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import orjson
 
+from monitor.chain.tls import authorities
+
 
 class RpcError(RuntimeError):
     """The node answered with a JSON-RPC error. ``data`` holds the revert data, if any."""
@@ -30,7 +32,8 @@ class Rpc:
     def __init__(self, url: str, timeout: float = 20.0) -> None:
         self._ids = itertools.count(1)
         # Never through a proxy: the node is on this machine.
-        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False, headers={"content-type": "application/json"})
+        headers = {"content-type": "application/json"}
+        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False, verify=authorities(), headers=headers)
 
     def call(self, method: str, *params: Any) -> Any:
         """The result of one request. Raises :class:`RpcError`."""

@@ -7,11 +7,9 @@ waiting for a block to be judged. No message here holds an endpoint's URL.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -19,6 +17,7 @@ from web3.providers.async_base import AsyncJSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from monitor.chain.settings import EndpointSettings
+from monitor.chain.tls import authorities
 from monitor.model import Address, BlockStamp, Hash, Slot
 from monitor.model.secrecy import veiled
 
@@ -53,12 +52,6 @@ class NoMajority(Exception):
 
     def __init__(self, what: str, said: str) -> None:
         super().__init__(f"{what}: no majority of the configured endpoints ({said})")
-
-
-@cache
-def authorities() -> ssl.SSLContext:
-    """Whom TLS trusts: made once, since reading all certificates takes longer than a request."""
-    return ssl.create_default_context()
 
 
 class HttpProvider(AsyncJSONBaseProvider):

@@ -16,6 +16,7 @@ import httpx
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from monitor.chain.tls import authorities
 from monitor.model.secret_settings import NoSecret, one_of, secret
 
 log = structlog.get_logger()
@@ -72,7 +73,7 @@ class Heartbeat:
         self.health = HeartbeatHealth()
 
     async def work(self) -> None:
-        async with httpx.AsyncClient(trust_env=False, timeout=self._settings.timeout_seconds) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=authorities(), timeout=self._settings.timeout_seconds) as client:
             while True:
                 await self.beat(client)
                 await asyncio.sleep(self._settings.every_seconds)

@@ -7,14 +7,12 @@ the node does not spend seconds to save little.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,6 +26,7 @@ from monitor.chain.beacon.errors import NodeError, NodeErrorKind
 from monitor.chain.errors import Malformed
 from monitor.chain.rpc import brief, retry_after
 from monitor.chain.settings import BeaconNodeSettings, NetworkSettings
+from monitor.chain.tls import authorities
 from monitor.model import Hash
 from monitor.model.beacon import BeaconBlock, Checkpoint
 
@@ -91,7 +90,7 @@ class BeaconNode:
         self._client = httpx.AsyncClient(
             headers=headers,
             trust_env=False,
-            verify=_trust(),
+            verify=authorities(),
             timeout=network.beacon_request_seconds,
             limits=httpx.Limits(max_keepalive_connections=4),
         )
@@ -293,12 +292,6 @@ class BeaconNode:
         if self.syncing is not None and self.syncing.el_offline:
             notes.append("its execution client is offline")
         return "; ".join(notes)
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The certificates that are trusted, read once for all nodes."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _parsed(body: bytes, read: Callable[[Any], T]) -> T:

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
+from monitor.chain.tls import authorities
 from monitor.cli.doctor.finding import Finding, note, ok, wrong
 from monitor.cli.run import missing_file
 from monitor.model import Refused
@@ -157,7 +158,7 @@ async def service(settings: WebSettings, chain_id: int) -> Finding:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 (read, not bound)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=authorities(), timeout=5) as client:
             answer = await client.get(url)
             watched = (await client.get(url.removesuffix("readyz") + "api/status")).json()["network"]
     except (httpx.HTTPError, OSError):

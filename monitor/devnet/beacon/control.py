@@ -10,6 +10,7 @@ import httpx
 import orjson
 from aiohttp import web
 
+from monitor.chain.tls import authorities
 from monitor.devnet.beacon.orders import BadOrder, Kind
 from monitor.devnet.beacon.registry import Key
 
@@ -100,7 +101,7 @@ class BeaconControl:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._http = httpx.Client(trust_env=False, timeout=30.0)
+        self._http = httpx.Client(trust_env=False, verify=authorities(), timeout=30.0)
 
     def close(self) -> None:
         self._http.close()

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from monitor.chain.tls import authorities
 from monitor.devnet import actions, reports
 from monitor.devnet.beacon import BeaconControl
 from monitor.devnet.deploy import Deployment
@@ -33,7 +34,7 @@ class Ground:
         self.devnet, self.world = devnet, world
         self.beacon = BeaconControl(devnet.beacon)
         world.cl_balance = self.beacon.cl_balance
-        self._http = httpx.Client(trust_env=False, timeout=10.0)
+        self._http = httpx.Client(trust_env=False, verify=authorities(), timeout=10.0)
 
     @classmethod
     def on(cls, devnet: Devnet) -> Self:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from monitor.guardian.node import authorities
+from monitor.chain.tls import authorities
 from monitor.guardian.order import Order
 from monitor.guardian.sentinels.board import BadBoard, read_board
 from monitor.guardian.settings import PeerSettings
