@@ -240,9 +240,13 @@ OWN = (
     gauge("stakewarden_canary_age_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Seconds since the receiver accepted a canary; absent before the first, and without canaries.", fresh_for=120),
     gauge("stakewarden_canary_failed", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "1 while the receiver has not accepted the newest canary in time; absent without canaries.", fresh_for=120),
     gauge("stakewarden_alertmanager_up", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."), LabelSpec("member", "Host and port of the Alertmanager.")), "1 if this member took the last push; absent before the first.", fresh_for=120),
+    gauge("guardian_pause_cause", "count", "monitor", (TARGET, LabelSpec("cause", "decision: alerts that a response or a recorded decision ties to the target; protocol: other alerts of severity page about its protocol, but for those that say that something is paused.", ("decision", "protocol")), LabelSpec("state", "Whether they fire, or it cannot be told now.", ("firing", "unknown"))), "Alerts for which the target may have been paused, as judged at the block before.", fresh_for=120),
     gauge("guardian_sender_waiting_seconds", "seconds", "monitor", (LabelSpec("account", "The account that pays for submitting orders."),), "Seconds (wall time) for which the next transaction of a sender's account has been sent and not mined; 0 when none waits; unknown without a majority of endpoints.", fresh_for=120),
     gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; stuck: people have to pause; needless: the target was paused already; shadowed: the contract only watches; withdrawn: it did not hold any more.", ("shadow", "proposed", "open", "stuck", "verified", "needless", "refused", "shadowed", "withdrawn", "failed"))), "Decisions about pauses in the last 6 hours (block time); absent when there was none.", fresh_for=120),
 )  # fmt: skip
+
+PAUSED_BY = LabelSpec("by", "Who paused: sentinels or a person through the guardian contract, somebody else, or not known.", ("sentinel", "guardian", "other", "unknown"))
+RESUMER = LabelSpec("account", "Who resumed, EIP-55, where the target's log says it.")
 
 GUARDIAN = (
     gauge("guardian_ready", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause: people's or the sentinel's.", ("guardian", "sentinel"))), "1 if a pause of the target would work right now."),
@@ -254,6 +258,11 @@ GUARDIAN = (
     gauge("guardian_sender_balance_ether", "ether", "monitor", (LabelSpec("account", "The account that pays for submitting orders."),), "Ether of a sender's account, for gas."),
     gauge("guardian_presigned_ready", "bool", "monitor", (LabelSpec("file", "Name of the file, without its ending."),), "1 if a pause that a Safe's owners signed in advance could be sent right now."),
     event("guardian_pause", "governance", (TARGET, LabelSpec("by", "Who paused.", ("guardian", "sentinel"))), "The guardian contract paused a target.", visible_for=6 * HOUR),
+    gauge("guardian_pause_left_seconds", "seconds", "monitor", (TARGET, PAUSED_BY), "Seconds until the target's pause ends by itself; absent while it is not paused, and for a pause without an end."),
+    gauge("guardian_pause_length_seconds", "seconds", "monitor", (TARGET, PAUSED_BY), "Seconds from the beginning of the target's pause to its end, or from when we first saw it; absent where guardian_pause_left_seconds is."),
+    gauge("guardian_pause_ended_timestamp_seconds", "timestamp", "monitor", (TARGET, PAUSED_BY, LabelSpec("how", "By time, or by somebody before its time.", ("lapsed", "resumed")), RESUMER, TX), "Block time at which the target's last pause ended; absent while it is paused, and before the first pause that we saw."),
+    event("guardian_resumed", "governance", (TARGET, PAUSED_BY, RESUMER), "Somebody ended a target's pause before its time."),
+    event("guardian_pause_moved", "governance", (TARGET, PAUSED_BY, LabelSpec("change", "Where to.", ("shortened", "extended")), RESUMER), "Somebody gave a target's pause another end."),
 )  # fmt: skip
 
 SHIPPED = (*ROLES, *ORACLE_FAMILIES, *QUEUE, *ACCOUNTING, *VALIDATORS, *SLASHING, *BEACON, *PEG, *OWN, *GUARDIAN)

@@ -83,7 +83,8 @@ class OwnFacts:
     ``failed_frames``: by (collector, protocol, "failed" or "disputed"). ``agreeing_ratio``: endpoints with the majority, late
     answers included, at the last block whose answers are all in; None before the first.
     ``gaps``: first and last block of each gap since the moment before. ``losses``: last judged block of each chain lost since then. ``members``: whether an Alertmanager took the
-    last push, by (receiver, member). ``decisions``: recent decisions about pauses by (target, outcome).
+    last push, by (receiver, member). ``decisions``: recent decisions about pauses by (target, outcome). ``causes``: alerts for which a target may have been
+    paused, by (target, cause, state).
     """
 
     endpoints: Sequence[EndpointFacts]
@@ -100,6 +101,7 @@ class OwnFacts:
     gaps: Sequence[tuple[int, int]] = ()
     losses: Sequence[int] = ()
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    causes: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     beacon: BeaconFacts | None = None
     senders: Mapping[str, float | None] = field(default_factory=dict)
     """By account, seconds for which a transaction of its waits to be mined; None where that cannot be told."""
@@ -124,6 +126,8 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
         _put_delivery(samples, delivery)
     for (receiver, member), up in facts.members.items():
         samples.put("stakewarden_alertmanager_up", up, receiver=receiver, member=member)
+    for (target, cause, state), number in facts.causes.items():
+        samples.put("guardian_pause_cause", number, target=target, cause=cause, state=state)
     for (target, outcome), number in facts.decisions.items():
         samples.put("guardian_pause_decisions", number, target=target, outcome=outcome)
     for account, seconds in facts.senders.items():

@@ -9,6 +9,7 @@ from monitor.catalogue.shipped import GUARDIAN
 from monitor.collectors.emit import Samples, blind, ether, event_of
 from monitor.guardian import contract as guardian
 from monitor.guardian.checks import Readiness, reasons
+from monitor.guardian.ends import Block, Ends
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.orders_ready import Keys, balance, live
 from monitor.guardian.probe import AFTER
@@ -44,7 +45,8 @@ class GuardianCollector:
         own: tuple[Labels, ...] = ((),) if self._has_keys else ()
         self._probed = tuple(lever for lever in brake.levers if lever.probe is not None)
         self.scopes: tuple[Labels, ...] = (*map(scope_of, brake.levers), *map(_after, self._probed), *files, *own)
-        self.watches = frozenset({brake.at})
+        self._ends = Ends(brake)
+        self.watches = self._ends.watches
 
     def plan(self, known: Known) -> Sequence[Read]:
         signed = [read for each in self.presigned for read in each.reads()]
@@ -53,25 +55,26 @@ class GuardianCollector:
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
         paused = self._paused(snapshot)
         why: dict[str, Any] = {}
-        frames = [self._target(lever, snapshot, known, paused.get(lever.name, []), why) for lever in self.brake.levers]
+        ends = self._ends.at(snapshot, known)
+        frames = [self._target(lever, snapshot, known, ends, paused.get(lever.name, []), why) for lever in self.brake.levers]
         frames += [self._effect(lever, snapshot, known, why) for lever in self._probed]
         frames += [self._signed(each, snapshot, why) for each in self.presigned]
         if self._has_keys:
             frames.append(self._own(snapshot))
-        return frames, {**self.brake.learn(snapshot, known), "reasons": why}
+        return frames, {**self.brake.learn(snapshot, known), **ends.memory(), "reasons": why}
 
-    def _target(self, lever: Lever, snapshot: Snapshot, known: Known, events: list[Event], why: dict[str, Any]) -> Frame:
+    def _target(self, lever: Lever, snapshot: Snapshot, known: Known, ends: Block, events: list[Event], why: dict[str, Any]) -> Frame:
         scope = scope_of(lever)
         try:
             found = self.brake.judge(lever, snapshot, known)
             paused = lever.paused(snapshot)
+            target, samples = self.brake.registered(lever, snapshot), Samples(scope)
+            moved = ends.follow(lever, target, samples)
         except Unanswered as missing:
             why[lever.name] = {"unknown": {"unknown": str(missing)}}
             return blind(self.name, scope, snapshot.stamp, missing)
-        samples = Samples(scope)
         if not isinstance(paused, NoGood):
             samples.put("guardian_target_paused", paused)
-        target = self.brake.registered(lever, snapshot)
         if target is not None and lever.lapses:
             samples.put("guardian_target_shadow", target.arming == "Shadow")
         if (expires := self.brake.breaker_expiry(lever, snapshot)) is not None:
@@ -79,7 +82,7 @@ class GuardianCollector:
         for readiness in found:
             _put(samples, readiness)
         why[lever.name] = reasons(found)
-        return ok_frame(self.name, scope, snapshot.stamp, samples.found, events)
+        return ok_frame(self.name, scope, snapshot.stamp, samples.found, [*events, *moved])
 
     def _effect(self, lever: Lever, snapshot: Snapshot, known: Known, why: dict[str, Any]) -> Frame:
         scope = _after(lever)

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlmodel import col
 
+from monitor.guardian.causes import Causes
 from monitor.guardian.deciding import Candidate, Ground, Seen, candidates, decide
 from monitor.guardian.decision import Decision
 from monitor.guardian.execution import ledger
@@ -58,6 +59,7 @@ class Responses:
     operators: Mapping[str, str] = field(default_factory=dict)
     sentinel: bool = False
     ground: Ground = field(default_factory=Ground)
+    causes: Causes = field(default_factory=Causes)
 
     def keep_seconds(self) -> dict[str, int]:
         """How far back the second conditions look, by family: the window must keep it."""

@@ -16,6 +16,7 @@ from monitor.chain import Execution
 from monitor.chain.beacon.client import Beacon
 from monitor.chain.beacon.spec import PRESETS
 from monitor.collectors import baseline, beacon_collectors, collectors
+from monitor.guardian.causes import Causes
 from monitor.guardian.collector import GuardianCollector, brake_of
 from monitor.guardian.deciding import Ground
 from monitor.guardian.execution.start import KeyRefused, check_keys
@@ -101,6 +102,7 @@ def build(settings: Settings) -> Parts:
     responses = Responses(
         _policy(settings, ruleset), {e.name: e.run_by for e in settings.network.execution}, sentinel is not None, ground(settings, made)
     )
+    responses = replace(responses, causes=_causes(settings, responses.policy))
     uncovered = [line for source in sources for line in source.uncovered]
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
@@ -268,6 +270,11 @@ def ground(settings: Settings, made: Iterable[Collector]) -> Ground:
     except OSError as wrong:
         raise BadSettings([str(wrong)]) from None
     return Ground(settings.network.chain_id, guardian.where, targets, baseline, tuple(made))
+
+
+def _causes(settings: Settings, policy: Policy) -> Causes:
+    targets = () if settings.guardian is None else settings.guardian.targets
+    return Causes(policy, {t.name: (t.protocol, t.contract) for t in targets})
 
 
 def _policy(settings: Settings, ruleset: RuleSet) -> Policy:

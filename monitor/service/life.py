@@ -24,6 +24,7 @@ from monitor.alerts import Outbox, waiting
 from monitor.alerts.canary import canaries, owe_canaries
 from monitor.alerts.happenings import forget as forget_happenings
 from monitor.alerts.retention import forget as forget_incidents
+from monitor.guardian.causes import decided
 from monitor.guardian.execution.ledger import outcomes
 from monitor.guardian.execution.machine import Executor
 from monitor.guardian.execution.start import KeyRefused, WrongChain
@@ -240,6 +241,7 @@ class Service:
             # In block time, in which alerts are judged: that of the last judged moment, where there is one.
             since = (now if parts.progress.at is None else parts.progress.at.timestamp) - DECISIONS_SECONDS
             parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, since))
+            parts.progress.decided = await parts.store.look(decided)
 
         async def chronicle() -> None:
             if await chronicler.work(held, time.time()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from monitor.model import BlockStamp, Frame, Labels, Moment, Verdict
+from monitor.model import BlockStamp, Frame, Labels, Moment, RuleId, Verdict
 
 
 @dataclass(slots=True)
@@ -29,6 +29,8 @@ class Progress:
     verdicts: tuple[Verdict, ...] = ()
     judged: dict[str, Verdict] = field(default_factory=dict)
     """The newest verdict of each rule, by the rule's id: not every moment judges every rule."""
+    decided: dict[str, RuleId] = field(default_factory=dict)
+    """The rule behind the newest pause that we made of each target."""
     failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     latest: dict[tuple[str, Labels], Frame] = field(default_factory=dict)
     newest_ok: dict[tuple[str, Labels], int] = field(default_factory=dict)

@@ -160,7 +160,7 @@ class Pipeline:
             self.window.append(frame)
         self._note(frames)
         # After an outage, blocks older than the last tick are made up: what was true of ourselves then is judged already.
-        own = [] if self.live.is_before_tick(at) else [own_frames(self.rooms.facts(self.progress, self.window, at), at)]
+        own = [] if self.live.is_before_tick(at) else [self._own(at)]
         for frame in own:
             self.window.append(frame)
         recorded = rules.record(self.setup.ruleset, self.window, at, self.live)
@@ -195,6 +195,12 @@ class Pipeline:
         self.progress.verdicts = tuple(verdicts)
         self.progress.judged.update((verdict.rule, verdict) for verdict in verdicts)
         self.rooms.committed()
+
+    def _own(self, at: Moment) -> Frame:
+        """What we know about ourselves, and what the alerts of the moment before say about the causes of pauses."""
+        facts = self.rooms.facts(self.progress, self.window, at)
+        counted = self.rooms.responses.causes.counted(self.live, self.setup.ruleset, self.progress.judged, self.progress.decided)
+        return own_frames(replace(facts, causes=counted), at)
 
     async def _decided(self, at: Moment, live: Instances, snapshot: Snapshot | None) -> list[Decision]:
         """What the alerts that fire now lead to. At a tick nothing was seen, and between two branches nothing is announced: then to nothing."""
