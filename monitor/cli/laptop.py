@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from monitor.chain.settings import EndpointSettings
 from monitor.cli.failure import Failure
+from monitor.guardian.aim import Book, typed_address
 from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.keys import KeyProblem, Signer, load_key, load_signer
 from monitor.guardian.levers.declared import BadDeclaration, Declarations, of
@@ -23,13 +24,24 @@ from monitor.guardian.settings import GuardianSettings, KeySettings
 from monitor.model import Address
 from monitor.model.secrecy import hold_settings
 
+if TYPE_CHECKING:
+    from monitor.service.settings import Settings
+
 T = TypeVar("T")
+_HINTS = {
+    1: "; it is the only endpoint: give another one with --rpc",
+    2: "; of two endpoints both must agree: give a third one, or the one that you trust alone",
+}
 
 RpcOption = Annotated[
     list[str] | None,
     typer.Option(
         "--rpc", envvar="STAKEWARDEN_RPC_URL", help="URL of an endpoint, instead of settings. Give three: a majority of them must agree."
     ),
+]
+GuardianOption = Annotated[
+    str | None,
+    typer.Option("--guardian", envvar="STAKEWARDEN_GUARDIAN", help="Address of the guardian contract, instead of the settings'."),
 ]
 LeversOption = Annotated[Path | None, typer.Option("--levers", help="File of levers; mainnet's is shipped.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -40,12 +52,27 @@ PasswordOption = Annotated[Path | None, typer.Option(help="File with the keystor
 
 @dataclass(frozen=True)
 class Laptop:
-    """Where the chain is read. ``guardian``: the guardian's settings, if any were given."""
+    """Where the chain is read. ``guardian``: the guardian's settings, if any were given; ``contract``: the guardian, if one was named instead."""
 
     endpoints: tuple[EndpointSettings, ...]
     guardian: GuardianSettings | None
     chain_id: int | None
     levers: Path | None
+    contract: Address | None = None
+
+    @property
+    def guardian_at(self) -> Address | None:
+        """The guardian contract, as named or as the settings say."""
+        return self.contract or (self.guardian.where if self.guardian else None)
+
+    @property
+    def alone(self) -> str:
+        """What is to be said of endpoints that nobody contradicts; empty for two and more."""
+        return "one endpoint: believed alone" if len(self.endpoints) == 1 else ""
+
+    def book(self, chain_id: int) -> Book:
+        """The names by which targets are known here. Raises Failure."""
+        return Book(self.guardian.targets if self.guardian else (), self.declarations(chain_id))
 
     def declarations(self, chain_id: int) -> Declarations:
         """Raises Failure."""
@@ -66,27 +93,52 @@ class Laptop:
         """Do something with the endpoints and their chain id. What cannot be done is told as a Failure with the reason."""
         try:
             return asyncio.run(self._run(work))
-        except (NoMajority, PauseImpossible, BadFile) as wrong:
+        except NoMajority as wrong:
+            raise Failure(f"{wrong}{_HINTS.get(len(self.endpoints), '')}", code=1) from None
+        except (PauseImpossible, BadFile) as wrong:
             raise Failure(str(wrong), code=1) from None
 
     async def _run(self, work: Callable[[Nodes, int], Awaitable[T]]) -> T:
         nodes = Nodes(self.endpoints, self.seconds)
         try:
-            return await work(nodes, await nodes.agreed("chain id", number, "eth_chainId"))
+            chain_id = await nodes.agreed("chain id", number, "eth_chainId")
+            if self.chain_id not in (None, chain_id):
+                raise PauseImpossible(
+                    f"the endpoints are of chain {chain_id}, the settings are of chain {self.chain_id}: nothing was signed"
+                )
+            return await work(nodes, chain_id)
         finally:
             await nodes.close()
 
 
-def laptop(rpc: list[str] | None, settings: Path | None, levers: Path | None) -> Laptop:
+def laptop(rpc: list[str] | None, settings: Path | None, levers: Path | None, guardian: str | None = None) -> Laptop:
     """Endpoints from URLs, else from a settings file. Raises Failure."""
+    contract = None if guardian is None else contract_at(guardian)
     if rpc and settings is None:
-        return Laptop(tuple(_endpoint(i, url) for i, url in enumerate(rpc, 1)), None, None, levers)
-    from monitor.cli.run import read  # the whole service is behind it: seconds that --rpc saves
+        return Laptop(tuple(_endpoint(i, url) for i, url in enumerate(rpc, 1)), None, None, levers, contract)
+    config = read_settings(settings)
+    endpoints = tuple(_endpoint(i, url) for i, url in enumerate(rpc, 1)) if rpc else config.network.execution
+    return Laptop(endpoints, config.guardian, config.network.chain_id, levers, contract)
+
+
+def read_settings(settings: Path | None) -> Settings:
+    """The settings. The whole service is behind them: seconds that a command with --rpc saves. Raises Failure."""
+    from monitor.cli.run import read
     from monitor.cli.where import settings_file
 
-    config = read(settings_file(settings))
-    endpoints = tuple(_endpoint(i, url) for i, url in enumerate(rpc, 1)) if rpc else config.network.execution
-    return Laptop(endpoints, config.guardian, config.network.chain_id, levers)
+    try:
+        path = settings_file(settings)
+    except Failure as none:
+        raise Failure(f"{none}; or give --rpc URL, which needs no settings") from None
+    return read(path)
+
+
+def contract_at(text: str) -> Address:
+    """The guardian that was named. Raises Failure."""
+    try:
+        return typed_address(text)
+    except PauseImpossible as wrong:
+        raise Failure(f"--guardian: {wrong}") from None
 
 
 def declarations(chain_id: int, path: Path | None) -> Declarations:

@@ -67,6 +67,10 @@ class Waiting:
     fee: int
     tip: int
 
+    def is_call(self, to: Address | None, data: bytes) -> bool:
+        """Whether it does the same."""
+        return (self.to, self.data) == (to, data)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -108,6 +112,7 @@ class Person:
     fees: Fees
     wait_seconds: float = WAIT_SECONDS
     said: Callable[[str], None] = _silent
+    poll_seconds: float = POLL_SECONDS
 
     async def call(
         self, to: Address | None, data: bytes, gas: int, reverted: Callable[[], Awaitable[None]], offer: Offer | None = None
@@ -184,8 +189,14 @@ class Person:
 
     async def _send(self, to: Address | None, data: bytes, offer: Offer) -> list[Hash]:
         """Give it to every endpoint, with higher fees for as long as another one holds its place. All hashes that may be mined, ours last."""
-        same = offer.waiting is not None and (offer.waiting.to, offer.waiting.data) == (to, data)
-        hashes = [offer.waiting.tx] if same and offer.waiting is not None else []
+        hashes = [offer.waiting.tx] if offer.waiting is not None and offer.waiting.is_call(to, data) else []
+        if hashes:
+            self.said(
+                f"the same was sent before and waits ({hashes[0]}): this takes its place with a higher fee, so it is done once at most"
+            )
+        elif offer.waits:
+            what = "a transaction" if offer.waiting is None else f"transaction {offer.waiting.tx}"
+            self.said(f"{what} of {self.signer.address} waits at nonce {offer.nonce} and was not mined: this takes its place")
         for _ in range(_BIDS):
             hash, raw = self.signer.sign(self._transaction(to, data, offer))
             self.said(f"sending {hash} (nonce {offer.nonce}, at most {offer.most / 1e18:.4f} ether)")
@@ -226,7 +237,7 @@ class Person:
                     f"another transaction of {self.signer.address} used nonce {nonce}, so {hashes[-1]} will never be mined: "
                     "look at what it did, then run the command again"
                 )
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self.poll_seconds)
         raise PauseImpossible(
             f"{hashes[-1]} was sent and is not mined after {self.wait_seconds:.0f} s; it may still be. Run the command again: it takes the "
             "same nonce with a higher fee, so it is done once at most"

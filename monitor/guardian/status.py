@@ -12,7 +12,6 @@ from monitor.chain import stage
 from monitor.chain.settings import EndpointSettings
 from monitor.guardian import contract as guardian
 from monitor.guardian.checks import Check, Readiness, or_none
-from monitor.guardian.collector import brake_of
 from monitor.guardian.contract import Registered
 from monitor.guardian.levers import Lever, NoGood
 from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
@@ -110,9 +109,16 @@ async def status(
     """
     nodes = Nodes(endpoints, settings.request_seconds)
     try:
-        return await _status(settings, nodes, brake_of(settings, sentinel, senders))
+        return await look(nodes, settings, sentinel, senders)
     finally:
         await nodes.close()
+
+
+async def look(nodes: Nodes, settings: GuardianSettings, sentinel: Address | None = None, senders: tuple[Address, ...] = ()) -> Status:
+    """The same with endpoints that are open."""
+    from monitor.guardian.collector import brake_of  # all collectors are behind it: who only wants a snapshot does without
+
+    return await _status(settings, nodes, brake_of(settings, sentinel, senders))
 
 
 async def _status(settings: GuardianSettings, nodes: Nodes, brake: Brake) -> Status:

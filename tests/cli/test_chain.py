@@ -11,6 +11,7 @@ import yaml
 
 from monitor.devnet import actions
 from monitor.devnet.accounts import address_of, key_of
+from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.world import World
 from tests.cli.conftest import Done, Run, plain, write
 
@@ -89,7 +90,11 @@ def test_a_person_tries_pauses_and_cannot_pause_twice(stakewarden: Run, chain_se
     assert done.code == 0, done.err
     told = json.loads(done.out)
     assert world["vault"].read("isPaused") and told["reason"] == "drill" and told["resumes_timestamp"] > told["mined_at"]
-    failed(stakewarden(*words), 1, "the pause of vault would fail, nothing was sent")
+    assert (
+        told["outcome"] == "paused" and told["tx"] in done.err and done.err.startswith(f"pausing vault ({world['vault'].address}) through")
+    )
+    again = stakewarden(*words)
+    assert again.code == 0 and "vault is paused already until 20" in again.out and "nothing was sent" in again.out
 
 
 def test_calldata_is_what_a_safe_would_send(stakewarden: Run, chain_settings: Path, world: World) -> None:
@@ -106,10 +111,12 @@ def test_what_cannot_be_paused_is_said_in_one_line(
 ) -> None:
     key = ["--key-file", tmp_path / "person.key"]
     pause = ["guardian", "pause", "vault", "--reason", "r", "-s", chain_settings]
-    failed(stakewarden("guardian", "calldata", "vualt", "-s", chain_settings), 2, 'no target is named "vualt"', "there are: vault")
+    failed(stakewarden("guardian", "calldata", "vualt", "-s", chain_settings), 2, 'no target is named "vualt"; did you mean vault?')
     failed(stakewarden("guardian", "pause", "vualt", "--reason", "r", *key, "-s", chain_settings), 1, 'no target is named "vualt"')
     monkeypatch.delenv("STAKEWARDEN_GUARDIAN_KEY", raising=False)
     failed(stakewarden(*pause), 2, "STAKEWARDEN_GUARDIAN_KEY")
+    failed(stakewarden("guardian", "pause", "vault", *key, "-s", chain_settings), 2, "--reason is missing")
+    failed(stakewarden("guardian", "pause", *key, "-s", chain_settings), 2, "name what is to be paused", "  vault  0x")
     failed(stakewarden(*pause, "--key-file", tmp_path / "nowhere"), 2, "nowhere")
     failed(stakewarden(*pause, "--keystore", tmp_path / "person.key"), 2, "password_file")
     monkeypatch.setenv("STAKEWARDEN_GUARDIAN_KEY", "not a key " + key_of("attacker")[:40])
@@ -124,7 +131,9 @@ def test_a_wrong_guardian_a_wrong_chain_and_none_at_all(stakewarden: Run, chain_
     key = ["--key-file", chain_settings.parent / "person.key"]
     pause = ["guardian", "pause", "vault", "--reason", "r", *key, "-s", chain_settings]
     edit(chain_settings, lambda body: body["network"].update(chain_id=1))
-    failed(stakewarden(*pause), 1, "not 1: nothing was signed")
+    failed(stakewarden(*pause), 1, "are of chain 31337, the settings are of chain 1: nothing was signed")
+    failed(stakewarden("guardian", "status", "-s", chain_settings), 1, "the settings are of chain 1")
+    edit(chain_settings, lambda body: body["network"].update(chain_id=CHAIN_ID))
     edit(chain_settings, lambda body: body["guardian"].update(contract=address_of("attacker")))
     failed(stakewarden("guardian", "status", "-s", chain_settings), 1, "there is no contract at", "correct guardian.contract")
     edit(chain_settings, lambda body: body["guardian"].update(contract=world["lido"].address))
