@@ -83,7 +83,7 @@ def pause_list(pauses: Sequence[Mapping[str, Any]]) -> str:
         kind = {"verified": "good", "reported": "good", "failed": "bad", "refused": "bad", "orphaned": ""}.get(p.get("state") or "", "warn")
         mined = (
             f"block {p['mined_number']:,}<br><code class=hash>{escape(str(p.get('mined_tx')))}</code>"
-            if p.get("mined_number") is not None
+            if p.get("mined_tx") is not None
             else ""
         )
         until = f"<br><small>until {utc(p['resumes_timestamp'])}</small>" if p.get("resumes_timestamp") is not None else ""

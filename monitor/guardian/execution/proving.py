@@ -64,20 +64,21 @@ async def report(room: Room, pause: Pause) -> None:
 
 
 async def settle(room: Room, pause: Pause, head: Head) -> None:
-    """Watch a reported pause until no reorganisation is expected to reach its block any more."""
+    """Watch a reported or needless pause until no reorganisation is expected to reach its block any more."""
     if await lost(room, pause, head) or head.number - (pause.row.mined_number or 0) < room.settings.settled_blocks:
         return
     await room.write(lambda unit: ledger.note(unit, pause.id, pause.row.note or "", settled_at=time.time()))
 
 
 async def lost(room: Room, pause: Pause, head: Head) -> bool:
-    """Whether the mined block cannot be seen at the head: orphaned when another has its place, else not known now."""
+    """Whether the block that paused, or that showed the pause of others, cannot be seen at the head: orphaned when another has its place, else not known now."""
     number = pause.row.mined_number or 0
     found = await room.chain.hash_at(number) if number <= head.number else None
     if found == pause.row.mined_hash:
         return False
     if found is not None:
-        why = f"block {number}, in which the pause was mined, was reorganised away"
+        what = "at which the target was paused already" if pause.state == "refused" else "in which the pause was mined"
+        why = f"block {number}, {what}, was reorganised away"
         await room.write(lambda unit: ledger.orphan(unit, pause.id, head.number, why))
         log.error("guardian.moved", decision=pause.id, target=pause.row.target, state="orphaned", reason=why)
     return True

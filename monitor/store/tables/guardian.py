@@ -17,6 +17,7 @@ class PauseRow(SQLModel, table=True):
 
     ``state``: shadow, proposed, refused (decided, nothing to send); owed, simulated, signed, sent, mined, verified, failed
     (the way of a pause); orphaned (the judged block was reorganised away before anything was signed).
+    ``mined_number`` and ``mined_hash`` are the block in which it was mined, or that showed that it is needless (then there is no ``mined_tx``).
     ``evidence`` is the digest of the samples behind the alert, ``agreed`` the endpoints behind the block, as JSON text.
     """
 
