@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlmodel import SQLModel, col
 
 from monitor.guardian.decision import digest as document_digest
@@ -134,7 +134,10 @@ def decide(unit: Unit, values: Mapping[str, Any]) -> bool:
         return True
     unowed = col(PauseRow.state).in_(("refused", "proposed")) & col(PauseRow.standing).is_(None)
     again = update(PauseRow).where(col(PauseRow.id) == values["id"], unowed | (col(PauseRow.state) == "withdrawn"))
-    return bool(unit.conn.execute(again.values(**fresh, order=None, gathered_at=None, paged_at=None)).rowcount)
+    steps = dict.fromkeys(
+        ("order", "signed_at", "gathered_at", "simulated_at", "sent_at", "mined_number", "mined_hash", "mined_tx", "paged_at")
+    )
+    return bool(unit.conn.execute(again.values(**fresh, **steps)).rowcount)
 
 
 def observe(unit: Unit, at: BlockStamp, standing: Mapping[str, bytes], judged_at: float) -> None:
@@ -145,6 +148,11 @@ def observe(unit: Unit, at: BlockStamp, standing: Mapping[str, bytes], judged_at
     live = col(PauseRow.state).in_(OPEN) & col(PauseRow.settled_at).is_(None) & col(PauseRow.standing).is_not(None)
     fallen = col(PauseRow.standing).is_(True), col(PauseRow.id).not_in(list(standing))
     unit.conn.execute(update(PauseRow).where(live, *fallen).values(standing=False))
+    if not standing:
+        return
+    # The order in which blocks were judged is kept whatever clocks say: another leader's may be behind.
+    newest = unit.conn.execute(select(func.max(col(OrderRow.judged_at))).where(col(OrderRow.pause).in_(list(standing)))).scalar_one()
+    judged_at = judged_at if newest is None else max(judged_at, newest + 1e-6)
     for pause, document in standing.items():
         if not unit.conn.execute(update(PauseRow).where(live, col(PauseRow.id) == pause).values(standing=True)).rowcount:
             continue

@@ -121,14 +121,18 @@ class Executor:
                 await self.room.move(pause, "failed", note=str(gone))
             except LeaseLost:
                 raise
-            except Exception:  # whatever is wrong with this pause must not hold up the others
+            except Exception as wrong:  # whatever is wrong with this pause must not hold up the others
                 log.exception("guardian.step_failed", decision=pause.id, state=pause.state)
+                await self.room.say(
+                    pause, f"this step fails by a mistake of the program ({type(wrong).__name__}): see guardian.step_failed in the log"
+                )
                 break
             pause = await self.room.again(pause)
             # What died in a block after this head is not tried again at this head.
             died = before in ledger.IN_POOL and pause.state == "gathered"
             if pause.state == before or pause.state in ledger.FINAL or died:
                 break
+        await self._page(pause.id, head)
         return pause.state != began
 
     async def _step(self, pause: Pause, head: Head) -> None:
@@ -146,16 +150,17 @@ class Executor:
                 if pause.state != state:
                     return
             await self._on_the_way(pause, head)
-            await self._page(pause, head)
 
-    async def _page(self, pause: Pause, head: Head) -> None:
-        """People are told when a decision has held for some blocks and nothing could be sent: too few signatures, no money, no signer."""
-        pause = await self.room.again(pause)
-        if pause.state not in ledger.UNSENT or not pause.row.standing or not pause.sightings:
+    async def _page(self, id: str, head: Head) -> None:
+        """People are told when a decision has held for some blocks and nothing was mined: too few signatures, no money, no signer, a fee jam, no answers."""
+        pause = await self.store.look(lambda unit: ledger.pause(unit, id))
+        if not pause.row.standing or pause.state not in (*ledger.UNSENT, *ledger.IN_POOL, "orphaned"):
             return
-        waited = head.number - pause.sightings[0].number
+        sent = pause.alive if pause.state in ledger.IN_POOL else ()
+        waited = head.number - min((t.head for t in sent), default=pause.row.observed_number)
         if waited >= self.settings.stuck_blocks:
-            await self.room.page(pause, f"{pause.row.note or 'nothing was sent'} ({waited} blocks)")
+            words = [*(["the transaction was not mined"] if sent else []), *([pause.row.note] if pause.row.note else [])]
+            await self.room.page(pause, f"{': '.join(words) or 'nothing was sent'} ({waited} blocks)")
 
     async def _on_the_way(self, pause: Pause, head: Head) -> None:
         room = self.room

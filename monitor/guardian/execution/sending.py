@@ -287,4 +287,3 @@ async def _outbid(room: Room, pause: Pause, head: Head) -> None:
     if spare:
         log.warning("guardian.second_sender", decision=pause.id, target=pause.row.target, sender=spare[0].address)
         await transact(room, await room.again(pause), found, chosen, head, spare[0])
-    await room.page(await room.again(pause), f"the transaction was not mined for {blocks} blocks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from monitor.guardian.execution import ledger
 from monitor.store import Store
 from tests.guardian.bench import Relay
 from tests.guardian.execution.bench import AGE, SENDERS, OrderBench, document, judge, pause, row, values
-from tests.guardian.execution.test_machine import is_, swallowing, until
+from tests.guardian.execution.test_machine import Forward, is_, swallowing, until
 
 GWEI = 10**9
 
@@ -162,4 +163,100 @@ async def test_a_second_sender_raises_once_a_block_though_the_first_cannot(order
         for _ in range(4):
             await worker.advance_once()
         assert len(pause(book).transactions) == before + 1, "one offer a block"
+    await worker.close()
+
+
+# ---------------------------------------------------------------- people hear of it
+
+
+def no_gas(call: str) -> Any:
+    """An endpoint whose answer to a call of the guardian is neither its result nor a revert."""
+
+    def handle(method: str, params: list[Any], forward: Forward) -> Any:
+        if method == "eth_call" and params[0]["data"].startswith(call):
+            return {"error": {"code": -32000, "message": "out of gas"}}
+        return forward()
+
+    return handle
+
+
+async def test_people_are_told_when_no_majority_answers_a_question_of_the_way(orders: OrderBench, book: Store, relay: Relay) -> None:
+    from monitor.guardian import contract as guardian
+
+    relay.handler = no_gas("0x" + guardian.CHECK_ORDER.selector.hex())
+    worker = orders.executor(book, relay.url, stuck_blocks=2)
+    for _ in range(3):
+        assert row_or_none(book) is None or row(book).paged_at is None
+        orders.anvil.mine()
+        judge(book, orders.head(), "d1")
+        await worker.advance_once()
+    found = row(book)
+    assert found.paged_at is not None and "out of gas" in (found.note or "") and "pauseTarget(" in (found.note or "")
+    await worker.close()
+
+
+def row_or_none(book: Store) -> Any:
+    with book.read() as unit:
+        return next(iter(ledger.open_pauses(unit)), None)
+
+
+async def test_an_error_of_the_program_is_written_and_told_and_holds_up_no_other(
+    orders: OrderBench, book: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both(book, orders)
+    worker = orders.executor(book, stuck_blocks=1)
+    with book.begin() as unit:  # a row that nobody should have written
+        unit.conn.execute(ledger.update(ledger.OrderRow).where(ledger.col(ledger.OrderRow.pause) == "vault").values(decision="0xzz"))
+    await until(worker, is_(book, "reported", "pool"), 5)
+    orders.anvil.mine()
+    await worker.advance_once()
+    assert "ValueError" in (row(book, "vault").note or "") and row(book, "vault").paged_at is not None
+    await worker.close()
+
+
+async def test_people_are_told_when_the_order_in_the_pool_died_and_no_newer_one_has_enough_signatures(
+    orders: OrderBench, book: Store, relay: Relay
+) -> None:
+    relay.handler = swallowing(0)
+    judge(book, orders.head(), "d1")
+    worker = orders.executor(book, relay.url, stuck_blocks=2)
+    await until(worker, is_(book, "sent"))
+    orders.by_admin("guardian", "setThreshold", 2)
+    for _ in range(2):
+        orders.anvil.mine()
+        judge(book, orders.head(), "d1", open=False)
+        await worker.advance_once()
+    assert row(book).paged_at is not None
+    await worker.close()
+
+
+async def test_a_decision_that_holds_again_much_later_pages_nobody_at_once(trio: OrderBench, book: Store) -> None:
+    judge(book, trio.head(), "d1")
+    worker = trio.executor(book, max_age_blocks=2, stuck_blocks=3)
+    await worker.advance_once()
+    trio.anvil.mine()
+    judge(book, trio.head())
+    trio.anvil.mine(AGE + 1)
+    await until(worker, is_(book, "withdrawn"), 5)
+    judge(book, trio.head(), "d1")
+    await worker.advance_once()
+    found = row(book)
+    assert found.state == "signed" and found.paged_at is None
+    assert list(ledger.latencies(found)) == ["signed"] and ledger.latencies(found)["signed"] >= 0
+    await worker.close()
+
+
+# ---------------------------------------------------------------- clocks
+
+
+async def test_a_leader_whose_clock_is_behind_signs_the_newest_block_all_the_same(trio: OrderBench, book: Store) -> None:
+    judge(book, trio.head(), "d1")
+    worker = trio.executor(book)
+    await worker.advance_once()
+    trio.anvil.mine()
+    at = trio.head()
+    with book.begin() as unit:
+        ledger.observe(unit, at, {"d1": document(at, "vault", "g/d1")}, time.time() - 60)
+    await worker.advance_once()
+    assert [s.number for s in pause(book).signed] == [at.number - 1, at.number]
     await worker.close()
