@@ -19,7 +19,7 @@ OWNERS = 6
 ROLES = (
     "deployer", "governance", "guardian_person", "sentinel", "reseal_manager", "depositor_bot", "vault_hub",
     "module_rewards", "vault_user", *(f"member_{i}" for i in range(MEMBERS)), "attacker", "staker_0", "staker_1", "staker_2",
-    "market_maker", "sender", *(f"owner_{i}" for i in range(OWNERS)), "sentinel_bravo", "sender_bravo", "sentinel_charlie",
+    "market_maker", "sender", *(f"owner_{i}" for i in range(OWNERS)), "sentinel_charlie", "sender_bravo", "sentinel_bravo",
 )  # fmt: skip
 """Names in the order of the mnemonic's accounts. ``vault_hub`` is a contract on mainnet, an account here."""
 

@@ -35,6 +35,8 @@ DAY = 86400
 CEILINGS = (7 * DAY, 7 * DAY, 14 * DAY, 7 * DAY, 365 * DAY, 0)
 """The guardian's: sentinels' pause, guardians' pause and quota, cooldown, a sentinel's lifetime; and the age of orders (the default)."""
 SENTINEL_LIFETIME = 180 * DAY
+SENTINELS = ("sentinel", "sentinel_bravo", "sentinel_charlie")
+"""The service's own, and two others. One has to sign; the drill two-of-three-sentinels asks for two while it lasts."""
 VAULT_PAUSE_SECONDS = 3 * DAY
 VAULT_GAS_LIMIT = 150_000
 VAULT_LIMITS = (VAULT_PAUSE_SECONDS, VAULT_PAUSE_SECONDS, 14 * DAY, 0, VAULT_GAS_LIMIT, 1)
@@ -271,7 +273,7 @@ def _wire(rpc: Rpc, compiled: Artifacts, place: dict[str, str], now: int) -> Non
         by_governance("vault", "Vault", "grantRole", role("PAUSE_ROLE"), place["guardian"]),
         by_governance("vault", "Vault", "grantRole", role("RESUME_ROLE"), governance),
         by_governance("guardian", "Guardian", "grantRole", role("GUARDIAN_ROLE"), address_of("guardian_person")),
-        by_governance("guardian", "Guardian", "setSentinel", address_of("sentinel"), now + SENTINEL_LIFETIME),
+        *(by_governance("guardian", "Guardian", "setSentinel", address_of(each), now + SENTINEL_LIFETIME) for each in SENTINELS),
         by_governance("guardian", "Guardian", "register", vault, NOBODY, 1, VAULT_LIMITS),
         by_governance("guardian", "Guardian", "arm", vault),
         by_governance("guardian", "Guardian", "setSentinelBudget", 1),

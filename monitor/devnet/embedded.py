@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ import yaml
 
 from monitor.chain import EndpointSettings, Execution, NetworkSettings
 from monitor.collectors import baseline
-from monitor.devnet import actions, levers
+from monitor.devnet import actions, levers, sentinels
 from monitor.devnet.accounts import OWNERS, key_of
 from monitor.devnet.anvil import CHAIN_ID
 from monitor.devnet.beacon import BeaconControl, BeaconSim, Key
@@ -65,6 +66,8 @@ class Embedded:
         self.proxies: tuple[EndpointProxy, ...] = ()
         self.grafana = FakeGrafana(role="Editor")
         self.beacon: BeaconSim | None = None
+        self.others = {name: _page(_free_port()) for name in sentinels.NAMES}
+        """Pages of the other sentinels, where they will be."""
         self._alone = contextlib.ExitStack()
         self._control: BeaconControl | None = None
 
@@ -84,7 +87,7 @@ class Embedded:
     @classmethod
     async def _begin(cls, folder: Path, web_port: int, store_url: str | None, validators: int) -> Self:
         world = await asyncio.to_thread(World.start)
-        inbox = Inbox()
+        inbox = Inbox(channels={CHANNEL: "alerts", sentinels.CHANNEL: "alerts-of-bravo"})
         made = cls(world, inbox, folder)
         try:
             await inbox.start()
@@ -113,6 +116,7 @@ class Embedded:
             made.beacon.control_url,
             made.grafana.url,
             made.steering.url,
+            made.others,
         )
         place.write()
         return made
@@ -150,14 +154,18 @@ class Embedded:
         self.world.deployment.write(self.folder / "deployment.yaml")
         write_keys(self.folder / "keys.json")
         levers.write(self.world.deployment, self.folder / "levers.yaml")
-        for name in ("sentinel", "sender", "guardian_person", *(f"owner_{i}" for i in range(OWNERS))):
+        people = ("guardian_person", *(f"owner_{i}" for i in range(OWNERS)))
+        for name in ("sentinel", "sender", "sentinel_bravo", "sender_bravo", *people):
             _secret(self.folder / f"{name}.key", key_of(name))
         _secret(self.folder / "slack.token", TOKEN)
         _secret(self.folder / "page.token", secrets.token_hex(16))
         _secret(self.folder / "grafana.token", GRAFANA_TOKEN)
+        _secret(self.folder / "orders.token", secrets.token_hex(16))
         (self.folder / "routes.yaml").write_text(_routes())
-        text = yaml.safe_dump(self._settings(web_port, store_url), sort_keys=False)
-        (self.folder / "settings.yaml").write_text("# Written by the devnet at each start.\n" + text)
+        settings = self._settings(web_port, store_url)
+        _write_yaml(self.folder / "settings.yaml", settings)
+        (self.folder / "bravo.routes.yaml").write_text(sentinels.ROUTES)
+        _write_yaml(self.folder / "bravo.yaml", sentinels.settings_of_bravo(settings, self.folder, self.others, _page(web_port)))
 
     def _settings(self, web_port: int, store_url: str | None) -> dict[str, Any]:
         folder, contracts = self.folder, self.world.deployment.contracts
@@ -209,6 +217,8 @@ class Embedded:
                 "levers_file": str(folder / "levers.yaml"),
                 "sentinel": {"key_file": str(folder / "sentinel.key")},
                 "senders": [{"key_file": str(folder / "sender.key")}],
+                "peers": sentinels.peers(self.others, folder),
+                "orders_token_file": str(folder / "orders.token"),
                 # Blocks come every second here: as much time as 10 blocks of mainnet.
                 "max_age_blocks": 120,
                 "stuck_blocks": 20,
@@ -268,10 +278,20 @@ def _page(web_port: int) -> str:
     return f"http://127.0.0.1:{web_port}"
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_yaml(path: Path, content: dict[str, Any]) -> None:
+    path.write_text("# Written by the devnet at each start.\n" + yaml.safe_dump(content, sort_keys=False))
+
+
 def _fresh(folder: Path) -> Path:
     """The folder without the last chain's database: its blocks are no longer there."""
     folder = folder.absolute()
-    for old in (folder / "devnet.json", *folder.glob("stakewarden.sqlite3*")):
+    for old in (folder / "devnet.json", *folder.glob("stakewarden.sqlite3*"), *folder.glob("bravo.sqlite3*")):
         old.unlink(missing_ok=True)
     return folder
 

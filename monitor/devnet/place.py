@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 FOLDER = Path(".stakewarden/devnet")
@@ -26,6 +26,8 @@ class Devnet:
     """Address of what plays Grafana; empty where there is none."""
     gateway: str = ""
     """Control address of the gateway behind the endpoints (``gateway.control``); empty where there is none."""
+    sentinels: dict[str, str] = field(default_factory=dict)
+    """Page of each other sentinel, by name. None runs until a drill begins it."""
 
     @classmethod
     def read(cls, folder: Path) -> Devnet:

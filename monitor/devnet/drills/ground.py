@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,13 @@ from monitor.chain.tls import authorities
 from monitor.devnet import actions, reports
 from monitor.devnet.beacon import BeaconControl
 from monitor.devnet.deploy import Deployment
+from monitor.devnet.inbox import CHANNEL
 from monitor.devnet.place import Devnet
 from monitor.devnet.world import World
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
+STOP_SECONDS = 20.0
 EPOCHLY = ("beacon_epoch", "validators", "slashing")
 """Collectors whose facts a long jump of block time makes stale."""
 
@@ -35,6 +39,7 @@ class Ground:
         self.beacon = BeaconControl(devnet.beacon)
         world.cl_balance = self.beacon.cl_balance
         self._http = httpx.Client(trust_env=False, verify=authorities(), timeout=10.0)
+        self._sentinels: list[subprocess.Popen[bytes]] = []
 
     @classmethod
     def on(cls, devnet: Devnet) -> Self:
@@ -46,6 +51,7 @@ class Ground:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end_sentinels()
         self._http.close()
         self.beacon.close()
         self.world.stop()
@@ -67,9 +73,9 @@ class Ground:
         return None if answer.status_code == 200 else answer.text.strip()
 
     def messages(self) -> list[dict[str, Any]]:
-        """The messages of the Slack channel in their present form."""
+        """The messages of the service's Slack channel in their present form."""
         channels = self._http.get(f"{self.devnet.inbox}/inbox").json()["channels"]
-        return [message for channel in channels for message in channel["messages"]]
+        return [message for channel in channels if channel["id"] == CHANNEL for message in channel["messages"]]
 
     def rejected(self) -> list[dict[str, Any]]:
         """Requests that Slack would have refused."""
@@ -86,6 +92,41 @@ class Ground:
     def head(self) -> int:
         """Number of the chain's newest block."""
         return self.world.anvil.head()[0]
+
+    # ------------------------------------------------------------ other sentinels
+
+    def begin_sentinel(self, name: str, seconds: float) -> None:
+        """Start another sentinel, a service in a process of its own with an empty database, and wait until it judges what is new.
+
+        Raises TimeoutError, with its last line if it ended.
+        """
+        folder, page = Path(self.devnet.folder), self.devnet.sentinels[name]
+        for old in folder.glob(f"{name}.sqlite3*"):
+            old.unlink()
+        with (folder / f"{name}.log").open("wb") as log:
+            command = [sys.executable, "-m", "monitor.cli", "run", "--settings", str(folder / f"{name}.yaml")]
+            started = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        self._sentinels.append(started)
+
+        def watches() -> bool | None:
+            if started.poll() is not None:
+                last = (folder / f"{name}.log").read_text(errors="replace").splitlines()[-1:]
+                raise TimeoutError(f"sentinel {name} ended at once: {''.join(last) or 'it said nothing'}")
+            judged = self._http.get(f"{page}/api/status").json()["block"] or 0
+            return (judged >= self.head() - 1 and self._http.get(f"{page}/readyz").status_code == 200) or None
+
+        self.wait(f"sentinel {name}", watches, seconds)
+
+    def end_sentinels(self) -> None:
+        """End those that were begun here."""
+        while self._sentinels:
+            process = self._sentinels.pop()
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     # ------------------------------------------------------------ endpoints
 

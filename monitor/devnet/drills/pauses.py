@@ -40,7 +40,8 @@ def burn(ground: Ground) -> None:
     actions.burn_unbacked(ground.world, address_of(ATTACKER), UNBACKED_SHARES)
 
 
-def _burn(ground: Ground) -> None:
+def burn_and_rearm(ground: Ground) -> None:
+    """Take back what :func:`mint` did and the pause that came of it."""
     burn(ground)
     actions.rearm(ground.world)
 
@@ -77,7 +78,7 @@ def _jam(ground: Ground) -> int:
 
 def _calm(ground: Ground) -> None:
     ground.network("calm")
-    _burn(ground)
+    burn_and_rearm(ground)
 
 
 def _outbid(ground: Ground, since: int) -> list[str]:
@@ -132,7 +133,7 @@ def _withhold(ground: Ground) -> int:
 
 def _gossip(ground: Ground) -> None:
     ground.network("withhold", endpoints=[])
-    _burn(ground)
+    burn_and_rearm(ground)
 
 
 def _mined(ground: Ground, since: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -163,12 +164,12 @@ def _join(ground: Ground) -> None:
     forget_proposal(ground)
 
 
-_MINTED = {"LidoShareRateDrift": "resolved", "GuardianTargetPaused": "resolved"}
+MINTED = {"LidoShareRateDrift": "resolved", "GuardianTargetPaused": "resolved"}
 
 PAUSES = (
     Drill("pause", "a person with GUARDIAN_ROLE pauses the vault", _pause, _resume, {"GuardianTargetPaused": "resolved"}, ("guardian",)),
     Drill(
-        "unbacked-mint", "shares are minted without ether: the share rate drops outside a report", mint, _burn, _MINTED, ("sentinel",),
+        "unbacked-mint", "shares are minted without ether: the share rate drops outside a report", mint, burn_and_rearm, MINTED, ("sentinel",),
     ),
     Drill(
         "unapproved-upgrade",
@@ -183,7 +184,7 @@ PAUSES = (
         "shares are minted without ether while blocks are full and the base fee climbs: the pause outbids the others",
         _jam,
         _calm,
-        _MINTED,
+        MINTED,
         ("sentinel",),
         patience=60,
         proof=_outbid,
@@ -193,14 +194,14 @@ PAUSES = (
         "shares are minted without ether, and two of three endpoints take transactions and tell nobody",
         _withhold,
         _gossip,
-        _MINTED,
+        MINTED,
         ("sentinel",),
     ),
     Drill(
         "orphaned-pause",
         "a pause and the block that it observed are reorganised away: judged, signed and paused again",
         _orphan,
-        _burn,
+        burn_and_rearm,
         {"LidoShareRateDrift": "resolved", "GuardianTargetPaused": ("retracted", "resolved")},
         ("sentinel",),
         patience=60,

@@ -10,6 +10,7 @@ from monitor.devnet.drills.consensus import CONSENSUS
 from monitor.devnet.drills.ground import Ground
 from monitor.devnet.drills.pauses import ATTACKER, PAUSES, UNBACKED_SHARES, told
 from monitor.devnet.drills.play import Drill
+from monitor.devnet.drills.quorum import QUORUM
 
 EVENT_SECONDS = 6 * 3600 + 120
 """Longer than any event is visible, so that alerts about what happened once have ended."""
@@ -152,5 +153,5 @@ _ALL = (
     ),
 )
 
-DRILLS = {drill.name: drill for drill in (*_ALL, *PAUSES, *CONSENSUS)}
+DRILLS = {drill.name: drill for drill in (*_ALL, *PAUSES, *QUORUM, *CONSENSUS)}
 """By name."""
