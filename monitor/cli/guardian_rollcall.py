@@ -6,11 +6,13 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from monitor.catalogue.catalogue import nearest
 from monitor.cli.failure import Failure
 from monitor.cli.laptop import JsonOption, KeyFileOption, KeystoreOption, PasswordOption, RpcOption, laptop, plain, signer
 from monitor.cli.where import SettingsOption
@@ -18,7 +20,7 @@ from monitor.guardian.node import Nodes
 from monitor.guardian.safe.document import BadFile, write
 from monitor.guardian.safe.rollcall import TEXT, Answer, Report, RollCall, load_answer, load_call, report
 from monitor.guardian.safe.state import SafeState, read_safe
-from monitor.model import address
+from monitor.model import Address, address
 
 app = typer.Typer(no_args_is_help=True, help="Ask a Safe's owners for a harmless signature: who could sign now?")
 CallArgument = Annotated[Path, typer.Argument(help="The roll-call's file.")]
@@ -26,22 +28,20 @@ CallArgument = Annotated[Path, typer.Argument(help="The roll-call's file.")]
 
 @app.command()
 def ask(
-    safe: Annotated[str, typer.Argument(help="The Safe's address.")],
+    safe: Annotated[str, typer.Argument(help="The Safe's address, or its name among the levers, as lido/committee_circuit_breaker.")],
     rpc: RpcOption = None,
     settings: SettingsOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("roll-call.json"),
 ) -> None:
     """Begin a roll-call: write the text that each owner is asked to sign."""
-    try:
-        where = address(safe)
-    except ValueError:
-        raise Failure(f"{safe} is no address") from None
+    where = laptop(rpc, settings, None)
 
-    async def work(nodes: Nodes, chain_id: int) -> tuple[int, SafeState]:
-        return chain_id, await read_safe(nodes, where, await nodes.newest())
+    async def work(nodes: Nodes, chain_id: int) -> tuple[int, Address, SafeState]:
+        found = _named(safe, where.declarations(chain_id).accounts)
+        return chain_id, found, await read_safe(nodes, found, await nodes.newest())
 
-    chain_id, state = laptop(rpc, settings, None).run(work)
-    _write(out, RollCall(chain_id, where, secrets.token_bytes(32), int(time.time())).as_json())
+    chain_id, called, state = where.run(work)
+    _write(out, RollCall(chain_id, called, secrets.token_bytes(32), int(time.time())).as_json())
     typer.echo(f"written: {out}. Send it to the {len(state.owners)} owners, of whom {state.threshold} must sign:")
     for owner in state.owners:
         typer.echo(f"  {owner}")
@@ -109,6 +109,17 @@ def report_command(
     typer.echo(json.dumps(shown, indent=1) if as_json else "\n".join(_lines(found)))
     if found.seconds_to_threshold is None:
         raise typer.Exit(1)
+
+
+def _named(safe: str, accounts: Mapping[str, str]) -> Address:
+    """The Safe of an address or of a name that the levers have. Raises Failure."""
+    try:
+        return address(accounts.get(safe, safe))
+    except ValueError:
+        close = nearest(safe, accounts)
+        raise Failure(
+            f"{safe} is neither an address nor a name among the levers" + (f'; did you mean "{close}"?' if close else "")
+        ) from None
 
 
 def _lines(found: Report) -> list[str]:
