@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
+from monitor.guardian import contract as guardian
 from monitor.guardian.execution import ledger
 from monitor.store import Store
+from monitor.store.tables.guardian import OrderRow
 from tests.guardian.bench import Relay
 from tests.guardian.execution.bench import AGE, SENDERS, OrderBench, document, judge, pause, row, values
 from tests.guardian.execution.test_machine import Forward, is_, swallowing, until
@@ -181,8 +185,6 @@ def no_gas(call: str) -> Any:
 
 
 async def test_people_are_told_when_no_majority_answers_a_question_of_the_way(orders: OrderBench, book: Store, relay: Relay) -> None:
-    from monitor.guardian import contract as guardian
-
     relay.handler = no_gas("0x" + guardian.CHECK_ORDER.selector.hex())
     worker = orders.executor(book, relay.url, stuck_blocks=2)
     for _ in range(3):
@@ -200,13 +202,11 @@ def row_or_none(book: Store) -> Any:
         return next(iter(ledger.open_pauses(unit)), None)
 
 
-async def test_an_error_of_the_program_is_written_and_told_and_holds_up_no_other(
-    orders: OrderBench, book: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_error_of_the_program_is_written_and_told_and_holds_up_no_other(orders: OrderBench, book: Store) -> None:
     both(book, orders)
     worker = orders.executor(book, stuck_blocks=1)
     with book.begin() as unit:  # a row that nobody should have written
-        unit.conn.execute(ledger.update(ledger.OrderRow).where(ledger.col(ledger.OrderRow.pause) == "vault").values(decision="0xzz"))
+        unit.conn.execute(update(OrderRow).where(col(OrderRow.pause) == "vault").values(decision="0xzz"))
     await until(worker, is_(book, "reported", "pool"), 5)
     orders.anvil.mine()
     await worker.advance_once()
