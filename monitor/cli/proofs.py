@@ -22,6 +22,7 @@ from monitor.cli.where import settings_file
 from monitor.guardian import shadow
 from monitor.guardian.policy.cases import read_cases
 from monitor.guardian.policy.check import check as check_policy
+from monitor.guardian.policy.earned import text_of
 from monitor.guardian.policy.sources import Readers
 from monitor.guardian.shadow import NoReport, Wanted
 from monitor.guardian.verify import NotVerified
@@ -96,7 +97,7 @@ def shadow_report(
             report = shadow.shadow_report(unit, found.policy, found.ruleset, operators, wanted)
     except NoReport as nothing:
         raise Failure(str(nothing), code=1) from None
-    text = shadow.text_of(report)
+    text = text_of(report)
     if out is not None:
         out.write_text(text)
     typer.echo(text if as_json else "\n".join(_lines(report)), nl=not as_json)

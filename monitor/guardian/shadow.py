@@ -65,11 +65,6 @@ def shadow_report(unit: Unit, policy: Policy, rules: RuleSet, operators: Mapping
     }  # fmt: skip
 
 
-def text_of(report: Mapping[str, Any]) -> str:
-    """The report as its file has it."""
-    return json.dumps(report, indent=1, sort_keys=True) + "\n"
-
-
 def _policy_since(unit: Unit, response: Response, operators: Mapping[str, str]) -> int:
     """Since when, without a break, the policy in force had this very response, in shadow or armed."""
     since: int | None = None

@@ -122,9 +122,9 @@ def read_test_file(path: Path) -> TestFile:
     return found
 
 
-def read_input(document: Document, node: Node) -> tuple[InputSeries, Span] | None:
-    """One input series of a test, for other files that have such tests; problems go to the document."""
-    return _Reader(document, Path(document.file))._input(node)
+def read_input(document: Document, node: Node, more: Sequence[str] = ()) -> tuple[InputSeries, Span] | None:
+    """One input series of a test, for other files that have such tests, which may have ``more`` keys; problems go to the document."""
+    return _Reader(document, Path(document.file))._input(node, more)
 
 
 class _Reader:
@@ -170,8 +170,8 @@ class _Reader:
             dict(self._pairs(keys["external_labels"][1], "external_labels")) if "external_labels" in keys else {},
         )
 
-    def _input(self, node: Node) -> tuple[InputSeries, Span] | None:
-        keys = self.doc.mapping(node, "an input series", INPUT_KEYS)
+    def _input(self, node: Node, more: Sequence[str] = ()) -> tuple[InputSeries, Span] | None:
+        keys = self.doc.mapping(node, "an input series", (*INPUT_KEYS, *more))
         texts = [self._text(node, keys, key) for key in INPUT_KEYS]
         if texts[0] is None or texts[1] is None:
             return None

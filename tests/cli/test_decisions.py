@@ -12,9 +12,8 @@ import yaml
 
 from monitor.guardian.decision import digest
 from monitor.guardian.policy import load_policy
-from monitor.guardian.policy.earned import outgrown
+from monitor.guardian.policy.earned import outgrown, text_of
 from monitor.guardian.responses import Responses
-from monitor.guardian.shadow import text_of
 from monitor.rules import from_sources
 from monitor.store import Store
 from tests.cli.conftest import Run, plain, write

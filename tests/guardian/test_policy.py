@@ -238,7 +238,16 @@ def test_an_empty_list_is_a_policy() -> None:
         (text(entry().replace("second: up", "second: up >")), r"f\.yaml:8:\d+: "),
         (text(entry(more="    hold: soon\n")), r'f\.yaml:9:11: .*hold is "soon"; expected a number of blocks'),
         (text(entry(more="    hold: 0 blocks\n")), r'hold is "0 blocks"'),
-        (text(entry(more="    earned: {report: x}\n")), r"earned lacks a key; expected the keys report and sha256"),
+        (text(entry(more="    earned: {report: x}\n")), r"earned names report; expected one of report and replay, and sha256"),
+        (
+            text(entry(more="    earned: {report: x, replay: y, sha256: z}\n")),
+            r"earned names report and replay and sha256; expected one of",
+        ),
+        (
+            text(entry(more="    earned: {report: x, sha256: z, library: y}\n")),
+            r'f\.yaml:9:37: .*over no library; expected "library" beside "replay"',
+        ),
+        (text(entry(more="    incidents: {cause: x}\n")), r"f\.yaml:9:16: .*incidents lacks a key; expected the keys cause and target"),
         ("responses: [1]", r"f\.yaml:1:13: .*expected a mapping"),
         ("responses: {", r"f\.yaml:\d+:\d+: error"),
     ],

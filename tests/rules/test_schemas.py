@@ -21,7 +21,8 @@ from monitor.catalogue import SHIPPED as FAMILIES
 from monitor.catalogue import Catalogue
 from monitor.collectors import baseline
 from monitor.guardian import policy
-from monitor.guardian.policy import cases
+from monitor.guardian.policy import cases, incidents
+from monitor.guardian.policy import file as policy_file
 from monitor.model import Zone
 from monitor.protocols.entries import BadEntry
 from monitor.rules import files, from_sources, unit_test_files
@@ -100,7 +101,19 @@ KEYS: dict[str, dict[str, set[str]]] = {
         "$defs.route": set(routes.ROUTE_KEYS),
         "$defs.inhibition": set(routes.INHIBIT_KEYS),
     },
-    "responses": {"": set(policy.FILE_KEYS), "$defs.response": set(policy.KEYS), "$defs.response.properties.earned": {"report", "sha256"}},
+    "responses": {
+        "": set(policy.FILE_KEYS),
+        "$defs.response": set(policy.KEYS),
+        "$defs.response.properties.earned": set(policy_file.EARNED_KEYS),
+        "$defs.response.properties.incidents": set(policy_file.INCIDENTS_KEYS),
+    },
+    "incident": {
+        "": set(incidents.FILE_KEYS),
+        "$defs.series": set(incidents.SERIES_KEYS),
+        "$defs.state": set(incidents.CHAIN_KEYS),
+        "$defs.blindness": set(incidents.BLIND_KEYS),
+        "$defs.judgement": set(incidents.PAUSE_KEYS),
+    },
     "responses-tests": {
         "": set(cases.FILE_KEYS),
         "$defs.test": set(cases.TEST_KEYS),
@@ -140,6 +153,12 @@ def test_the_closed_sets_are_those_of_the_loaders() -> None:
     case = SCHEMAS["responses-tests"]["$defs"]["case"]["properties"]
     assert tuple(case["outcome"]["enum"]) == cases.OUTCOMES and tuple(case["heads"]["enum"]) == tuple(cases.HEADS)
     assert set(SCHEMAS["responses"]["$defs"]["response"]["required"]) == set(policy.REQUIRED)
+    incident, parts = SCHEMAS["incident"]["properties"], SCHEMAS["incident"]["$defs"]
+    assert tuple(incident["record"]["enum"]) == get_args(incidents.Record)
+    assert tuple(parts["series"]["properties"]["basis"]["enum"]) == get_args(incidents.Basis)
+    assert tuple(parts["judgement"]["properties"]["verdict"]["enum"]) == get_args(incidents.Verdict)
+    assert parts["state"]["properties"]["agreed"]["items"]["enum"] == list(incidents.ENDPOINTS)
+    assert (SCHEMAS["incident"]["required"], parts["judgement"]["required"]) == (list(incidents.REQUIRED), list(incidents.PAUSE_REQUIRED))
 
 
 # ---------------------------------------------------------------- the loaders' verdict, and the schema's
@@ -160,10 +179,16 @@ def take_unit_tests(text: str, folder: Path) -> None:
 
 def take_cases(text: str, folder: Path) -> None:
     (folder / "r.yaml").write_text("groups: []")
-    (folder / "responses.yaml").write_text(yaml.safe_dump(WHOLE["responses"]))
+    (folder / "responses.yaml").write_text(POLICY)
     path = folder / "responses.test.yaml"
     path.write_text(text)
     cases.read_cases(path)
+
+
+def take_incident(text: str, folder: Path) -> None:
+    path = folder / "incident.yaml"
+    path.write_text(text)
+    incidents.read_incident(path)
 
 
 LOADERS: dict[str, Callable[[str, Path], object]] = {
@@ -171,6 +196,7 @@ LOADERS: dict[str, Callable[[str, Path], object]] = {
     "routes": lambda text, _: routes.parse_routes(text, ["slack", "pager", "x", "5", "0"]),
     "responses": lambda text, _: policy.parse_policy(text, {"vault": "pauseFor"}, {"a": "one", "b": "two", "c": "three"}),
     "responses-tests": take_cases,
+    "incident": take_incident,
     "baseline": lambda text, _: baseline.parse(text),
     "rule-tests": take_unit_tests,
 }
@@ -221,8 +247,37 @@ WHOLE: dict[str, Any] = {
                 "second": 'role_holders_unapproved{protocol="lido"} > 0',
                 "hold": "2 blocks",
                 "earned": {"report": "r.json", "sha256": "00"},
-            }
+                "incidents": {"cause": "c", "target": "t"},
+            },
+            {
+                "name": "m",
+                "matchers": ['alertname="A"'],
+                "target": "vault",
+                "mode": "shadow",
+                "owner": "risk",
+                "reason": "why",
+                "second": 'role_holders_unapproved{protocol="lido"} > 0',
+                "earned": {"replay": "r.json", "sha256": "00", "library": "../incidents"},
+            },
         ]
+    },
+    "incident": {
+        "title": "t",
+        "date": "2022-12-02",
+        "record": "past",
+        "what": "w",
+        "measured": ["m"],
+        "reconstructed": ["r"],
+        "sources": ["s"],
+        "interval": "12s",
+        "begins": "24s",
+        "series": [{"series": 'role_holders_unapproved{protocol="lido"}', "values": "0 1x3 _ stale", "basis": "derived"}],
+        "chain": [{"from": "12s", "finality": 3, "heads": "unknown", "agreed": ["alpha"]}],
+        "blind": [{"family": "queue_unfinalized_ether", "from": "0", "to": "1m"}],
+        "pause": [
+            {"target": "integrator", "cause": "unbacked-mint", "verdict": "right", "until": "1h", "reason": "r"},
+            {"target": "protocol", "verdict": "wrong", "reason": "r"},
+        ],
     },
     "responses-tests": {
         "responses": "responses.yaml",
@@ -267,12 +322,13 @@ WHOLE: dict[str, Any] = {
         ],
     },
 }
+POLICY = yaml.safe_dump({"responses": WHOLE["responses"]["responses"][:1]})
 FAULTS = (RuleFileErrors, routes.BadRoutes, policy.BadPolicy, BadEntry)
 
 
 def verdicts(name: str, said: Any, folder: Path) -> tuple[bool, bool]:
     """Whether the loader takes it, and whether the schema does."""
-    text = yaml.safe_dump(said, sort_keys=False)
+    text = yaml.dump(said, Dumper=yaml.CSafeDumper, sort_keys=False)
     try:
         LOADERS[name](text, folder)
         taken = True

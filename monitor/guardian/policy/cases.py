@@ -114,14 +114,15 @@ def _run(one: CaseTest, file: CaseFile, catalogue: Catalogue) -> Iterator[Failur
             agreement = Agreement(file.endpoints, case.agreed)
             seen = Seen(at, window, file.rules, live, Snapshot(at, {}), {}, agreement, case.health)
             mine = [c for c in candidates(file.policy, live) if c.response.name == case.response]
-            outcomes = sorted({_outcome(seen, candidate) for candidate in mine}) or [("nothing", "")]
+            outcomes = sorted({outcome(seen, candidate) for candidate in mine}) or [("nothing", "")]
             if [kind for kind, _ in outcomes] != [case.outcome] or not all(case.reason in said for _, said in outcomes):
                 got = "; ".join(f"{kind}: {said}" if said else kind for kind, said in outcomes)
                 wanted = f"{case.outcome}: ...{case.reason}..." if case.reason else case.outcome
                 yield Failure(case.span, one.test.name, case.at, case.response, wanted, got)
 
 
-def _outcome(seen: Seen, candidate: Candidate) -> tuple[str, str]:
+def outcome(seen: Seen, candidate: Candidate) -> tuple[str, str]:
+    """What comes of an alert that fires at this block, and the reason that is said with it."""
     rule = next(r for r in seen.rules.alerts if r.id == candidate.live.instance.rule)
     return verdict(seen, candidate, rule)
 
@@ -195,37 +196,41 @@ class _Reader:
         at = self.doc.duration(keys["at"][1], "at") or 0
         if interval and at % interval:
             self.doc.report(keys["at"][1], "between-blocks", f"{at} s is no multiple of the interval", "the time of a block")
-        response = self._one_of(keys, "response", [r.name for r in policy.responses])
+        response = one_of(self.doc, keys, "response", [r.name for r in policy.responses])
         agreed = (
             [self.doc.scalar(n, "an endpoint") or "" for n in self.doc.sequence(keys["agreed"][1], "agreed")]
             if "agreed" in keys
             else endpoints
         )
-        health = Health(self._finality(keys), HEADS[self._one_of(keys, "heads", HEADS, "agree") or "agree"])
-        outcome = self._one_of(keys, "outcome", OUTCOMES)
+        health = Health(finality_of(self.doc, keys), HEADS[one_of(self.doc, keys, "heads", HEADS, "agree") or "agree"])
+        outcome = one_of(self.doc, keys, "outcome", OUTCOMES)
         reason = self.doc.scalar(keys["reason"][1], "reason") or "" if "reason" in keys else ""
         if len(self.doc.problems) > before:
             return None
         return Case(at, response, frozenset(agreed), health, outcome, reason, self.doc.span(node))
 
-    def _finality(self, keys: Mapping[str, tuple[ScalarNode, Node]]) -> float | None:
-        if "finality" not in keys:
-            return 2.0
-        text = self.doc.scalar(keys["finality"][1], "finality") or ""
-        if text == "unknown":
-            return None
-        if not text.isdigit():
-            self.doc.report(keys["finality"][1], "wrong-type", f'finality is "{text}"', "a number of epochs, or unknown")
-        return float(text) if text.isdigit() else None
 
-    def _one_of(self, keys: Mapping[str, tuple[ScalarNode, Node]], key: str, known: Iterable[str], otherwise: str = "") -> str:
-        if key not in keys:
-            return otherwise
-        text, names = self.doc.scalar(keys[key][1], key) or "", list(known)
-        if text not in names:
-            self.doc.report(keys[key][1], "unknown-value", f'{key} is "{text}"', f"one of {', '.join(names)}", nearest(text, names))
-            return otherwise or (names[0] if names else "")
-        return text
+def finality_of(document: Document, keys: Mapping[str, tuple[ScalarNode, Node]]) -> float | None:
+    """Epochs between the finalized one and the head's: 2 when the key is left out, None when it says unknown."""
+    if "finality" not in keys:
+        return 2.0
+    text = document.scalar(keys["finality"][1], "finality") or ""
+    if text == "unknown":
+        return None
+    if not text.isdigit():
+        document.report(keys["finality"][1], "wrong-type", f'finality is "{text}"', "a number of epochs, or unknown")
+    return float(text) if text.isdigit() else None
+
+
+def one_of(document: Document, keys: Mapping[str, tuple[ScalarNode, Node]], key: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The text of a key that has a closed set of values, or ``otherwise`` when it is left out; another text is a problem."""
+    if key not in keys:
+        return otherwise
+    text, names = document.scalar(keys[key][1], key) or "", list(known)
+    if text not in names:
+        document.report(keys[key][1], "unknown-value", f'{key} is "{text}"', f"one of {', '.join(names)}", nearest(text, names))
+        return otherwise or (names[0] if names else "")
+    return text
 
 
 class AnyTarget(dict[str, Any]):

@@ -13,7 +13,8 @@ from yaml.nodes import Node, ScalarNode
 from monitor.alerts.matchers import BadMatcher, Matcher, parse_matcher
 from monitor.catalogue.catalogue import nearest
 from monitor.guardian.policy.earned import fault
-from monitor.guardian.policy.model import MIN_OPERATORS, Earned, Hold, Mode, Policy, Response
+from monitor.guardian.policy.library import SHIPPED
+from monitor.guardian.policy.model import MIN_OPERATORS, Earned, Hold, Incidents, Mode, Policy, Proof, Response
 from monitor.guardian.settings import LeverName
 from monitor.model import RuleId
 from monitor.promql import ParseError
@@ -24,8 +25,9 @@ from monitor.rules.problems import Problem, Span, in_order
 
 FILE_KEYS = ("responses",)
 REQUIRED = ("name", "matchers", "target", "mode", "owner", "reason")
-KEYS = (*REQUIRED, "second", "hold", "agreement", "earned")
-EARNED_KEYS = ("report", "sha256")
+KEYS = (*REQUIRED, "second", "hold", "agreement", "incidents", "earned")
+EARNED_KEYS = (*get_args(Proof), "sha256", "library")
+INCIDENTS_KEYS = ("cause", "target")
 EMBEDDED_CHAINS = frozenset({31337, 1337})
 """Chains of development tools: nobody's money is there, so nothing has to be earned."""
 _HOLD = re.compile(r"([1-9][0-9]{0,3}) blocks?")
@@ -43,7 +45,7 @@ def load_policy(path: Path, targets: Mapping[str, LeverName], operators: Mapping
     """Read the file against the configured targets (name to lever) and endpoints (name to operator). Raises BadPolicy.
 
     ``chain``: the network's id. On a real one each automatic response must name the report that earned it, and the report must be
-    there, beside the file, and cover it; None (no network is known) does not look.
+    there, beside the file, and cover it (``earned.py``); None (no network is known) does not look.
     """
     return _policy(*read(path), targets, operators, chain, path.parent)
 
@@ -113,6 +115,7 @@ class _Reader:
             self.second(keys, keys["name"][1]),
             self.hold(keys["hold"][1]) if "hold" in keys else Hold(),
             self.earned(keys["earned"][1]) if "earned" in keys else None,
+            self.incidents(keys["incidents"][1]) if "incidents" in keys else None,
         )
         if "second" not in keys and mode != "propose":
             self.document.report(
@@ -154,11 +157,29 @@ class _Reader:
     def earned(self, node: Node) -> Earned | None:
         before = len(self.document.problems)
         keys = self.document.mapping(node, "earned", EARNED_KEYS)
-        if len(self.document.problems) == before and keys.keys() != set(EARNED_KEYS):
-            self.document.report(node, "missing-key", "earned lacks a key", f"the keys {' and '.join(EARNED_KEYS)}")
+        proofs = [key for key in get_args(Proof) if key in keys]
+        if len(self.document.problems) == before and (len(proofs) != 1 or "sha256" not in keys):
+            self.document.report(
+                node,
+                "missing-key",
+                f"earned names {' and '.join(keys) or 'nothing'}",
+                f"one of {' and '.join(get_args(Proof))}, and sha256",
+            )
+        elif "library" in keys and "replay" not in keys:
+            self.document.report(keys["library"][0], "unknown-key", "a shadow report is made over no library", '"library" beside "replay"')
         if len(self.document.problems) > before:
             return None
-        return Earned(self.text(keys, "report"), self.text(keys, "sha256"))
+        library = self.text(keys, "library") if "library" in keys else SHIPPED
+        return Earned(self.text(keys, proofs[0]), self.text(keys, "sha256"), cast(Proof, proofs[0]), library)
+
+    def incidents(self, node: Node) -> Incidents | None:
+        before = len(self.document.problems)
+        keys = self.document.mapping(node, "incidents", INCIDENTS_KEYS)
+        if len(self.document.problems) == before and keys.keys() != set(INCIDENTS_KEYS):
+            self.document.report(node, "missing-key", "incidents lacks a key", f"the keys {' and '.join(INCIDENTS_KEYS)}")
+        if len(self.document.problems) > before:
+            return None
+        return Incidents(self.text(keys, "cause"), self.text(keys, "target"))
 
     def armed(self, response: Response, keys: Mapping[str, tuple[ScalarNode, Node]]) -> None:
         """An automatic response on a real chain names its proof, and the proof holds."""
@@ -169,7 +190,7 @@ class _Reader:
                 keys["mode"][1],
                 "not-earned",
                 f"mode is automatic and nothing shows what {response.name} would have done on chain {self.chain}",
-                'the key "earned" with the report of `stakewarden guardian shadow-report`, or mode shadow until there is one',
+                'the key "earned" with the report of `stakewarden guardian shadow-report` or `guardian replay`, or mode shadow until there is one',
             )
         elif (why := fault(response, self.folder, self.chain)) is not None:
             self.document.report(keys["earned"][1], "not-earned", why, "a report that covers this response as it stands")

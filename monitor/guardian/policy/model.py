@@ -49,12 +49,29 @@ MINIMUM: Mapping[Zone, Hold] = {
 by whoever pays for it, and a queue by one large holder. Zone ``monitor`` is about ourselves: it has no part in a pause."""
 
 
+Proof = Literal["report", "replay"]
+"""What may arm a response: a shadow report, or a replay over a library of incidents."""
+
+
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """The proof that armed a response: a report of ``stakewarden guardian shadow-report``, and the sha256 of its file."""
+    """The proof that armed a response: a report of ``stakewarden guardian shadow-report`` or ``guardian replay``, and the sha256 of its file.
 
-    report: str
+    ``library``: for a replay, the folder of the incidents that it was made over, seen from the responses file.
+    """
+
+    file: str
     sha256: str
+    proof: Proof = "report"
+    library: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """Which incidents of a library concern a response: where a pause of such a target is right for this cause, it has to pause in time."""
+
+    cause: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,8 @@ class Response:
 
     ``second`` is the other condition: an expression over families that other collectors fill from other sources; None only where nothing is
     paused by itself. It holds for an alert when one of its elements agrees with the alert on every label that both have.
-    ``agreement``: endpoints that must stand behind the block, 0 for the majority. ``hold``: longer than the class asks for.
+    ``agreement``: endpoints that must stand behind the block, 0 for the majority. ``hold``: longer than the class asks for. ``incidents``: those that
+    it is for; they decide nothing live.
     """
 
     name: str
@@ -76,6 +94,7 @@ class Response:
     second: Rule | None = field(default=None, compare=False)
     hold: Hold = Hold()
     earned: Earned | None = None
+    incidents: Incidents | None = None
 
     def matches(self, labels: Labels) -> bool:
         return all_match(self.matchers, dict(labels))
