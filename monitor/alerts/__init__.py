@@ -1,6 +1,6 @@
 """Incidents, routes, silences, and the outbox: from what alerts do to what people are told."""
 
-from monitor.alerts.book import Book, CommandRefused, Judged, open_incidents
+from monitor.alerts.book import Book, CommandRefused, Judged, open_incidents, pauses_of
 from monitor.alerts.deliveries import Waiting, waiting
 from monitor.alerts.desk import ActiveSilence, active_silences
 from monitor.alerts.links import Links
@@ -25,5 +25,6 @@ __all__ = [
     "load_routes",
     "open_incidents",
     "parse_routes",
+    "pauses_of",
     "waiting",
 ]

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.alerts.consequences import Consequence
 from monitor.alerts.desk import ActiveSilence, Episode, OpenIncident
 from monitor.alerts.links import Links
 from monitor.model import Labels
 
 MAX_ALERTS = 40
 """Alerts that a body tells in full; the rest is counted in ``more``."""
+MAX_PAUSES = 8
 MAX_TEXT = 1500
 """Characters of one text of a body: annotations may hold text from the chain."""
 SEVERITIES = ("page", "ticket", "info")
@@ -27,8 +29,11 @@ CLOSED_WORDS = {
 }
 
 
-def account(incident: OpenIncident, silences: Mapping[str, ActiveSilence], links: Links) -> dict[str, Any]:
-    """The body of an incident's message. ``silences`` maps a silenced episode to its silence; ``links`` lead to the status page."""
+def account(
+    incident: OpenIncident, silences: Mapping[str, ActiveSilence], links: Links, pauses: Sequence[Consequence] = ()
+) -> dict[str, Any]:
+    """The body of an incident's message. ``silences`` maps a silenced episode to its silence; ``links`` lead to the status page; ``pauses`` are
+    those that its alerts may lead to, led to, or are about."""
     episodes = in_order(m.episode for m in incident.members.values())
     shown = episodes[:MAX_ALERTS]
     first = min(episodes, key=lambda e: (e.since_timestamp, e.episode))
@@ -46,6 +51,7 @@ def account(incident: OpenIncident, silences: Mapping[str, ActiveSilence], links
         "alerts": [_alert(e, silences.get(e.episode), links) for e in shown],
         "firing": sum(e.firing for e in episodes),
         "more": len(episodes) - len(shown),
+        "pauses": [c.as_json() for c in pauses[:MAX_PAUSES]],
         "latency": {
             "block_at": first.since_timestamp,
             "seen_at": first.seen_at,

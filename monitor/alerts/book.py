@@ -11,9 +11,11 @@ import math
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from monitor.alerts.consequences import Consequences, none
 from monitor.alerts.desk import SILENCES, Desk, Episode, OpenIncident, Unit
 from monitor.alerts.fallback import fall_back
 from monitor.alerts.links import Links
@@ -47,9 +49,16 @@ class Judged:
 class Book:
     """Incidents, routes, silences and inhibition. Holds no state of its own but the last values seen, which are wording only."""
 
-    def __init__(self, routes: Routes, drawing: Collection[str] = (), links: Links = Links()) -> None:  # noqa: B008 (never changes)
-        """``drawing``: receivers that tell nobody (Grafana), so that their receipts keep no fallback from being told."""
-        self.routes = routes
+    def __init__(
+        self,
+        routes: Routes,
+        drawing: Collection[str] = (),
+        links: Links = Links(),  # noqa: B008 (never changes)
+        consequences: Consequences = none,
+    ) -> None:
+        """``drawing``: receivers that tell nobody (Grafana), so that their receipts keep no fallback from being told. ``consequences``: what
+        alerts lead to beside messages."""
+        self.routes, self.consequences = routes, consequences
         self._links = links
         self._drawing = drawing
         self._live: Mapping[str, AlertInstance] = {}
@@ -57,7 +66,7 @@ class Book:
     def admit(self, unit: Unit, transitions: Sequence[Transition], judged: Judged) -> int:
         """Take in what one judged moment changed. Returns the number of messages newly owed; wake the outbox after the commit."""
         self._live = judged.live
-        desk = Desk(unit.conn, judged.judged_at, judged.at.timestamp, self._links)
+        desk = Desk(unit.conn, judged.judged_at, judged.at.timestamp, self._links, self.consequences)
         opened: set[str] = set()
         for transition in transitions:
             if transition.episode in opened and transition.new != "firing":
@@ -77,7 +86,7 @@ class Book:
     def tick(self, unit: Unit, now: float) -> int:
         """Do what wall time makes due: the next channel, waits that are over, silences that ended, reminders. Returns the messages newly owed."""
         fallen = fall_back(unit, self.routes, now, self._drawing)
-        desk = Desk(unit.conn, now, links=self._links)
+        desk = Desk(unit.conn, now, links=self._links, consequences=self.consequences)
         advance(desk, self.routes, self._live)
         return fallen + desk.save()
 
@@ -85,7 +94,7 @@ class Book:
 
     def acknowledge(self, unit: Unit, command: Acknowledge) -> int:
         """Note that somebody has taken the incident: no more reminders. Raises CommandRefused when it is not open."""
-        desk = Desk(unit.conn, command.at, links=self._links)
+        desk = Desk(unit.conn, command.at, links=self._links, consequences=self.consequences)
         incident = desk.incidents.get(command.incident)
         if incident is None or not incident.announced:
             raise CommandRefused(_not_open(desk, command.incident))
@@ -170,6 +179,12 @@ def _not_open(desk: Desk, incident: str) -> str:
 def open_incidents(unit: Unit, now: float) -> list[OpenIncident]:
     """The open incidents with their episodes, for the status page. Read only."""
     return [i for i in Desk(unit.conn, now).incidents.values() if i.announced]
+
+
+def pauses_of(unit: Unit, consequences: Consequences) -> dict[str, list[dict[str, Any]]]:
+    """What the open incidents say of pauses now, by incident, as it stands in a body. Read only."""
+    desk = Desk(unit.conn, 0.0, consequences=consequences)
+    return {i.id: [c.as_json() for c in desk.leads_to(i)] for i in desk.incidents.values()}
 
 
 def _silence_row(command: Silence) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Double, Table, bindparam, delete, insert, or_, select, update
 
+from monitor.alerts.consequences import Consequence, Consequences, none
 from monitor.alerts.links import Links
 from monitor.alerts.matchers import Matcher, all_match, parse_matcher
 from monitor.model import Labels, labels
@@ -133,12 +134,21 @@ class ActiveSilence:
 class Desk:
     """All that the steps of an alert's way need: firing episodes, open incidents, silences; and the time of this round.
 
-    ``block_time`` is the newest judged block's timestamp, as far as it is known here; ``links`` are those of the messages that are owed.
+    ``block_time`` is the newest judged block's timestamp, as far as it is known here; ``links`` are those of the messages that are owed, and ``consequences`` what
+    their alerts lead to beside them.
     """
 
-    def __init__(self, conn: Connection, now: float, block_time: int | None = None, links: Links = Links()) -> None:  # noqa: B008 (never changes)
+    def __init__(
+        self,
+        conn: Connection,
+        now: float,
+        block_time: int | None = None,
+        links: Links = Links(),  # noqa: B008 (never changes)
+        consequences: Consequences = none,
+    ) -> None:
         self.conn = conn
         self.links = links
+        self._teller = consequences(conn)
         self.now = now
         self.silences = active_silences(conn, now)
         self.episodes: dict[str, Episode] = {}
@@ -165,6 +175,10 @@ class Desk:
                 if m.life == m.episode.life:
                     found[key] = found.get(key, frozenset()) | {incident.route}
         return found
+
+    def leads_to(self, incident: OpenIncident) -> tuple[Consequence, ...]:
+        """The pauses that the incident's alerts may lead to, led to, or are about."""
+        return self._teller([m.episode for m in incident.members.values()])
 
     def bring(self, episode: str) -> Episode | None:
         """An episode by id, also a closed one."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import or_, select
 
+from monitor.alerts.consequences import Consequence, Consequences, none
 from monitor.alerts.desk import EPISODES, INCIDENTS, MEMBERS, Episode, Unit, episode_of_row
 
 
@@ -17,10 +18,17 @@ class Standing:
     episode: Episode
     incident: str
     acknowledged_by: str | None
+    pauses: tuple[Consequence, ...] = ()
+    """Those that it may lead to, led to, or is about."""
 
 
-def standing(unit: Unit, receiver: str, since: float, incident: str = "") -> list[Standing]:
+def standing(unit: Unit, receiver: str, since: float, incident: str = "", consequences: Consequences = none) -> list[Standing]:
     """Alerts of the receiver's incidents that fire, or that ended after ``since`` (Unix seconds); and all of one ``incident``, however old."""
+    teller = consequences(unit.conn)
+    return [replace(one, pauses=teller([one.episode])) for one in _standing(unit, receiver, since, incident)]
+
+
+def _standing(unit: Unit, receiver: str, since: float, incident: str) -> list[Standing]:
     told = INCIDENTS.c.told.is_not(None)
     lately = or_(INCIDENTS.c.closed_at.is_(None), INCIDENTS.c.closed_at > since, INCIDENTS.c.id == incident)
     columns = (INCIDENTS.c.id, INCIDENTS.c.receivers, INCIDENTS.c.acknowledged_by)

@@ -147,9 +147,9 @@ def owe(desk: Desk, incident: OpenIncident, live: Mapping[str, AlertInstance], l
     for member in incident.members.values():
         _refresh(member.episode, live)
     essence, first, over = _essence(desk, incident), not incident.announced, _over(incident)
-    said = [] if first else [*lines, *_difference(incident, essence)]
+    said = [] if first else [*lines, *_difference(desk, incident, essence)]
     incident.revision += 1
-    body = account(incident, _silenced_members(desk, incident), desk.links)
+    body = account(incident, _silenced_members(desk, incident), desk.links, desk.leads_to(incident))
     _owe_one(desk, incident, "open" if first else "close" if over else "update", body)
     if said:
         loud = body["severity"] == "page" and (over or any(not m.announced for m in incident.members.values()) or bool(lines))
@@ -188,6 +188,7 @@ def _owe_one(desk: Desk, incident: OpenIncident, kind: str, body: Mapping[str, A
 
 def _essence(desk: Desk, incident: OpenIncident) -> dict[str, Any]:
     """What a message says that is worth another message when it changes."""
+    pauses = {c.target: c.essence for c in desk.leads_to(incident)}
     return {
         "alerts": {
             key: [m.episode.state, m.episode.since_hash, m.episode.unknown_since if m.episode.firing else None, m.life]
@@ -195,10 +196,11 @@ def _essence(desk: Desk, incident: OpenIncident) -> dict[str, Any]:
         },
         "silenced": {key: [s.id, s.who, s.until, s.why] for key, s in _silenced_members(desk, incident).items()},
         "acknowledged": incident.acknowledged_by,
+        **({"pauses": pauses} if pauses else {}),
     }
 
 
-def _difference(incident: OpenIncident, new: Mapping[str, Any]) -> list[str]:
+def _difference(desk: Desk, incident: OpenIncident, new: Mapping[str, Any]) -> list[str]:
     """The news since the last message, a line each; what is not known is shown in the message alone, since it may flicker."""
     told = incident.told or {}
     lines: list[str] = []
@@ -210,12 +212,17 @@ def _difference(incident: OpenIncident, new: Mapping[str, Any]) -> list[str]:
             lines.append(f"{_ended(episode)}: {summary(episode)}")
         elif episode.firing and before[1] != episode.since_hash:
             lines.append(f"Still firing after a reorganisation, now since block {episode.since_number}: {summary(episode)}")
+    lines += [_sentence(c.title) for c in desk.leads_to(incident) if told.get("pauses", {}).get(c.target) != c.essence]
     if new["silenced"] and not told.get("silenced"):
         _, who, until, why = next(iter(new["silenced"].values()))
         lines.append(f"Silenced by {who} until {moment(until)}: {why}")
     elif told.get("silenced") and not new["silenced"] and not _over(incident):
         lines.append("No longer silenced.")
     return lines
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _ended(episode: Episode) -> str:

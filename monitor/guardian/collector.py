@@ -8,6 +8,7 @@ from typing import Any
 from monitor.catalogue.shipped import GUARDIAN
 from monitor.collectors.emit import Samples, blind, ether, event_of
 from monitor.guardian import contract as guardian
+from monitor.guardian import effect
 from monitor.guardian.checks import Readiness, reasons
 from monitor.guardian.ends import Block, Ends
 from monitor.guardian.levers import Lever, NoGood
@@ -30,7 +31,7 @@ class GuardianCollector:
     """One scope a target, so that a target that cannot be read blinds only itself; one for what a pause would make of its probe, which not every
     endpoint can simulate; one a pause signed in advance; and one for the service's keys.
 
-    ``known["reasons"]`` holds, for each target, why its checks fail: for pages and messages.
+    ``known["reasons"]`` holds, for each target, why its checks fail: for pages and messages; ``effect.learn`` adds what a pause of it is.
     """
 
     name = "guardian"
@@ -50,7 +51,7 @@ class GuardianCollector:
 
     def plan(self, known: Known) -> Sequence[Read]:
         signed = [read for each in self.presigned for read in each.reads()]
-        return tuple(dict.fromkeys([*self.brake.reads(known), *signed]))
+        return tuple(dict.fromkeys([*self.brake.reads(known), *effect.reads(self.brake, known), *signed]))
 
     def judge(self, snapshot: Snapshot, known: Known) -> tuple[Sequence[Frame], Known]:
         paused = self._paused(snapshot)
@@ -61,7 +62,7 @@ class GuardianCollector:
         frames += [self._signed(each, snapshot, why) for each in self.presigned]
         if self._has_keys:
             frames.append(self._own(snapshot))
-        return frames, {**self.brake.learn(snapshot, known), **ends.memory(), "reasons": why}
+        return frames, {**self.brake.learn(snapshot, known), **ends.memory(), **effect.learn(self.brake, snapshot, known), "reasons": why}
 
     def _target(self, lever: Lever, snapshot: Snapshot, known: Known, ends: Block, events: list[Event], why: dict[str, Any]) -> Frame:
         scope = scope_of(lever)

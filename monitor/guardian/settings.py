@@ -58,6 +58,8 @@ class TargetSettings(_Strict):
     """The contract's name in the protocol's contract list, if it has one."""
     role_getter: str | None = Field("PAUSE_ROLE", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The target's function that names the role that may pause it (its hash differs between contracts); null if it has no roles."""
+    resume_getter: str | None = Field("RESUME_ROLE", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The target's function that names the role that may resume it, for messages; null if its ``owner()`` resumes."""
     stops: str = Field("", max_length=400)
     """What no longer works while it is paused: printed by ``guardian levers`` and in alerts."""
     goes_on: str = Field("", max_length=400)

@@ -21,6 +21,7 @@ import structlog
 from pydantic import Field, SecretStr, model_validator
 
 from monitor.alerts.body import summary
+from monitor.alerts.consequences import Consequences, lines, none
 from monitor.alerts.desk import Unit
 from monitor.alerts.links import Links
 from monitor.alerts.standing import Standing, standing
@@ -102,10 +103,12 @@ class AlertmanagerReceiver:
         judged_at: Callable[[], float | None] = lambda: None,
         now: Callable[[], float] = time.time,
         links: Links = Links(),  # noqa: B008 (never changes)
+        consequences: Consequences = none,
     ) -> None:
         self.name = settings.name
         self.members: dict[str, Member] = {}
         self._settings, self._look, self._judged_at, self._now, self._links = settings, look, judged_at, now, links
+        self._consequences = consequences
         self._own = {"source": "stakewarden", "chain": str(chain_id)}
         self._door = Door(settings)
 
@@ -119,7 +122,7 @@ class AlertmanagerReceiver:
         if delivery.kind == "canary":
             await self._push([self._plain(CANARY, "A test of this channel: nothing is wrong.")], everyone=True)
         elif delivery.kind != "note":
-            there = await self._look(lambda unit: standing(unit, self.name, self._now() - ENDED_SECONDS, delivery.incident))
+            there = await self._look(lambda unit: standing(unit, self.name, self._now() - ENDED_SECONDS, delivery.incident, self._consequences))
             told = {a["episode"] for a in delivery.body["alerts"] if a["state"] == "firing"} if delivery.kind != "close" else set()
             await self._push(self._alerts(there, told))
         return Receipt(delivery.incident, self._now())
@@ -162,7 +165,7 @@ class AlertmanagerReceiver:
 
     async def resend(self) -> int:
         """One round; returns the number of alerts pushed. Raises as ``deliver``."""
-        there = await self._look(lambda unit: standing(unit, self.name, self._now() - ENDED_SECONDS))
+        there = await self._look(lambda unit: standing(unit, self.name, self._now() - ENDED_SECONDS, consequences=self._consequences))
         alerts = self._alerts(there)
         judged = self._judged_at()
         if self._settings.heartbeat and judged is not None and self._now() - judged < LIFETIMES * self._settings.resend_seconds:
@@ -252,6 +255,7 @@ def notes_of(one: Standing, links: Links) -> dict[str, str]:
         "ended_block": "" if episode.ended_number is None else str(episode.ended_number),
         "unknown_since_block": str(episode.unknown_since) if episode.firing and episode.unknown_since is not None else "",
         "acknowledged_by": one.acknowledged_by or "",
+        "pause": "\n".join(line for pause in one.pauses for line in lines(pause.as_json())),
     }
     return {"summary": summary(episode), **given, **{f"stakewarden_{k}": v for k, v in ours.items() if v}}
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.alerts import consequences
 from monitor.alerts.body import CLOSED_WORDS, clock, moment, span
 
 TEXT_LIMIT = 4000
@@ -18,6 +19,7 @@ LINE_LIMIT = 400
 TAG_LIMIT = 100
 TAGS_LIMIT = 450
 MAX_ALERTS = 8
+MAX_PAUSES = 2
 OURS = "stakewarden"
 SIGNS = {"page": "🚨", "ticket": "⚠️", "info": "ℹ️"}
 
@@ -92,6 +94,8 @@ def _incident_lines(body: Mapping[str, Any]) -> list[str]:
     more = body["more"] + max(0, len(body["alerts"]) - MAX_ALERTS)
     if more:
         lines.append(f"… and {more} more alert{'s' * (more != 1)} of this incident")
+    for pause in body.get("pauses", ())[:MAX_PAUSES]:  # not in messages of before there were any
+        lines += consequences.lines(pause)
     page = body.get("page")  # not in messages that were owed before there was one
     lines.append(f"incident {body['incident'][:8]}" + (f" · {page}" if page else ""))
     return lines

@@ -20,6 +20,8 @@ SECTION_LIMIT = 2900
 TEXT_LIMIT = 1500
 TOTAL_LIMIT = 7500
 MAX_SECTIONS = 10
+MAX_PAUSES = 3
+PAUSE_LIMIT = 1800
 SIGNS = {"page": "🚨", "ticket": "⚠️", "info": "ℹ️"}
 CLOSED_SIGNS = {"resolved": "✅", "expired": "⌛", "retracted": "↩️", "withdrawn": "✖️", "closed": "✅"}
 Block = dict[str, Any]
@@ -67,7 +69,8 @@ def _incident(body: Mapping[str, Any]) -> SlackMessage:
     blocks: list[Block] = [{"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}]
     status = _status(body)
     foot = f"{latency_line(body)}\n{_own_page(body)}"
-    left = TOTAL_LIMIT - len(header) - len(status) - len(foot) - 100
+    pauses = [cut(_pause(pause), PAUSE_LIMIT) for pause in body.get("pauses", ())[:MAX_PAUSES]]  # not in messages of before there were any
+    left = TOTAL_LIMIT - len(header) - len(status) - len(foot) - sum(map(len, pauses)) - 100
     blocks.append(_section(status))
     sections: list[Block] = []
     more = body["more"]
@@ -78,6 +81,8 @@ def _incident(body: Mapping[str, Any]) -> SlackMessage:
             break
         sections.append(_section(cut(text, min(SECTION_LIMIT, max(100, left)))))
         left -= len(text)
+    # What may be done stands below the worst alert and above what else fires.
+    sections[1:1] = [_section(text) for text in pauses]
     blocks += [block for section in sections for block in ({"type": "divider"}, section)]
     if more:
         blocks.append(_context(f"… and {more} more alert{'s' * (more != 1)} of this incident"))
@@ -139,6 +144,15 @@ def _alert(alert: Mapping[str, Any], alone: bool) -> str:
     if alert["silenced"]:
         s = alert["silenced"]
         lines.append(f"🔕 silenced by {_line(s['who'], 100)} until {moment(s['until'])}: {_line(s['why'], 300)}")
+    return "\n".join(lines)
+
+
+def _pause(pause: Mapping[str, Any]) -> str:
+    """What may be paused or is, what that means, and what to type."""
+    title = _line(pause["title"], 400)
+    lines = [f"⏸️ *{title[:1].upper()}{title[1:]}*"]
+    lines += [f"*{_line(fact['name'], 40)}* {_line(fact['text'], 450)}" for fact in pause["facts"]]
+    lines += [f"*{_line(each['for'], 60)}* `{_code(each['command'], 200)}`" for each in pause["commands"]]
     return "\n".join(lines)
 
 

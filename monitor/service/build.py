@@ -11,6 +11,7 @@ import structlog
 
 from monitor import rules
 from monitor.alerts import BadRoutes, Book, Links, Routes, load_routes
+from monitor.alerts.consequences import Consequences, none
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.chain import Execution
 from monitor.chain.beacon.client import Beacon
@@ -18,14 +19,18 @@ from monitor.chain.beacon.spec import PRESETS
 from monitor.collectors import baseline, beacon_collectors, collectors
 from monitor.guardian.causes import Causes
 from monitor.guardian.collector import GuardianCollector, brake_of
+from monitor.guardian.consequences import Pauses
 from monitor.guardian.deciding import Ground
 from monitor.guardian.execution.start import KeyRefused, check_keys
 from monitor.guardian.keys import Key, KeyProblem, load_key
+from monitor.guardian.levers import declared
+from monitor.guardian.levers.own import own_names
 from monitor.guardian.policy import EMBEDDED_CHAINS, BadPolicy, Policy, load_policy
 from monitor.guardian.policy.earned import outgrown
 from monitor.guardian.responses import Responses
 from monitor.guardian.safe.document import BadFile
 from monitor.guardian.safe.presigned import Presigned
+from monitor.guardian.settings import GuardianSettings
 from monitor.model import Collector, Receiver, Refused
 from monitor.model.secret_settings import exposed
 from monitor.protocols import lido
@@ -77,6 +82,8 @@ class Parts:
     gauge: Gauge = field(default_factory=Gauge)
     token: str | None = field(default=None, repr=False)
     """What people sign in with on the page."""
+    pauses: Pauses | None = None
+    """What messages say of pauses; None where nothing can be paused."""
 
     def runbooks(self) -> dict[str, Path]:
         """The files that the loaded rules name as runbooks."""
@@ -107,18 +114,35 @@ def build(settings: Settings) -> Parts:
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
     network, store, progress = settings.network, Store.open(settings.store.location()), Progress()
-    receivers = tuple(_receiver(r, network.chain_id, store, progress, links) for r in settings.receivers)
+    pauses = _pauses(settings)
+    receivers = tuple(_receiver(r, network.chain_id, store, progress, links, pauses or none) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made, responses.keep_seconds()), book_of(settings), responses, receivers, sentinel, senders, tuple(uncovered), progress,
-        token=settings.web.secret(),
+        Setup.of(ruleset, made, responses.keep_seconds()), _book(settings, pauses), responses, receivers, sentinel, senders, tuple(uncovered), progress,
+        token=settings.web.secret(), pauses=pauses,
     )  # fmt: skip
 
 
 def book_of(settings: Settings) -> Book:
     """The book of incidents, as the service and people's commands write it. Raises BadSettings."""
+    return _book(settings, _pauses(settings))
+
+
+def _book(settings: Settings, pauses: Pauses | None) -> Book:
     drawing = [r.name for r in settings.receivers if r.kind == "grafana"]
-    return Book(_routes(settings), drawing, Links(settings.web.public_url))
+    return Book(_routes(settings), drawing, Links(settings.web.public_url), pauses or none)
+
+
+def _pauses(settings: Settings) -> Pauses | None:
+    """What messages say of pauses; None where nothing can be paused. Whether responses earned their mode is not looked at. Raises BadSettings."""
+    guardian = settings.guardian
+    if guardian is None:
+        return None
+    try:
+        names = declared.of(settings.network.chain_id, guardian.levers_file).names()
+    except declared.BadDeclaration as wrong:
+        raise BadSettings([f"guardian.levers_file: {wrong}"]) from None
+    return Pauses(guardian, _responses(settings, guardian, None), {**names, **own_names(guardian)})
 
 
 def load_rules(settings: Settings) -> RuleSet:
@@ -225,13 +249,15 @@ def _check_secrets(settings: Settings) -> None:
             raise BadSettings([str(wrong)]) from None
 
 
-def _receiver(settings: ReceiverSettings, chain_id: int, store: Store, progress: Progress, links: Links) -> CheckedReceiver:
+def _receiver(
+    settings: ReceiverSettings, chain_id: int, store: Store, progress: Progress, links: Links, consequences: Consequences
+) -> CheckedReceiver:
     if isinstance(settings, SlackSettings):
         return SlackReceiver(settings)
     if isinstance(settings, GrafanaSettings):
         return GrafanaReceiver(settings)
     if isinstance(settings, AlertmanagerSettings):
-        return AlertmanagerReceiver(settings, chain_id, store.look, lambda: progress.judged_at, links=links)
+        return AlertmanagerReceiver(settings, chain_id, store.look, lambda: progress.judged_at, links=links, consequences=consequences)
     return WebhookReceiver(settings)
 
 
@@ -280,13 +306,17 @@ def _causes(settings: Settings, policy: Policy) -> Causes:
 def _policy(settings: Settings, ruleset: RuleSet) -> Policy:
     if settings.guardian is None:
         return Policy()
-    targets = {t.name: t.lever for t in settings.guardian.targets}
-    try:
-        found = load_policy(
-            settings.rules.responses, targets, {e.name: e.run_by for e in settings.network.execution}, settings.network.chain_id
-        )
-    except BadPolicy as wrong:
-        raise BadSettings([str(p) for p in wrong.problems]) from None
+    found = _responses(settings, settings.guardian, settings.network.chain_id)
     if settings.network.chain_id not in EMBEDDED_CHAINS and (old := outgrown(found, settings.rules.responses.parent, ruleset)):
         raise BadSettings(old)
     return found
+
+
+def _responses(settings: Settings, guardian: GuardianSettings, chain: int | None) -> Policy:
+    """The responses file. ``chain``: whose automatic responses must have been earned; None does not look. Raises BadSettings."""
+    targets = {t.name: t.lever for t in guardian.targets}
+    endpoints = {e.name: e.run_by for e in settings.network.execution}
+    try:
+        return load_policy(settings.rules.responses, targets, endpoints, chain)
+    except BadPolicy as wrong:
+        raise BadSettings([str(p) for p in wrong.problems]) from None

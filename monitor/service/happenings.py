@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -14,7 +15,9 @@ from sqlmodel import col
 
 from monitor.alerts import happenings
 from monitor.alerts.body import moment
+from monitor.alerts.consequences import lines
 from monitor.alerts.happenings import Happening
+from monitor.guardian.consequences import Pauses
 from monitor.store import Lease, Store, Unit
 from monitor.store.journal import ruleset_text
 from monitor.store.tables.guardian import PauseRow
@@ -22,6 +25,7 @@ from monitor.store.tables.journal import JournalRow
 
 LOOK_BACK_SECONDS = 86_400.0
 LOOK_BACK_ENTRIES = 7_200
+_TABLE = PauseRow.__table__  # type: ignore[attr-defined]
 _PAUSES: Mapping[str, str] = {
     "verified": "was paused",
     "orphaned": "was paused in a block that is gone: on its way again",
@@ -34,20 +38,33 @@ _PAUSES: Mapping[str, str] = {
 class Chronicler:
     """Looks again and again, and remembers how far it has looked, so that a look costs next to nothing."""
 
-    def __init__(self, store: Store, receivers: Sequence[str]) -> None:
-        self._store, self._receivers = store, tuple(receivers)
+    def __init__(self, store: Store, receivers: Sequence[str], pauses: Pauses | None = None) -> None:
+        """``pauses``: what is said of a pause beside what became of it."""
+        self._store, self._receivers, self._pauses = store, tuple(receivers), pauses
         self._seq: int | None = None
-        self._told: frozenset[tuple[str, str]] = frozenset()
+        self._known: frozenset[tuple[str, str]] = frozenset()
 
     async def work(self, lease: Lease, now: float) -> int:
         """One look. Returns the number of messages newly owed. Raises LeaseLost and store errors."""
         if not self._receivers:
             return 0
         found, newest = await self._store.look(lambda unit: _find(unit, self._seq, now))
-        fresh = [h for h in found if (h.what, h.identity) not in self._told]
-        owed = await self._store.run(lambda unit: happenings.owe(unit, self._receivers, fresh, now), lease) if fresh else 0
-        self._seq, self._told = newest, frozenset((h.what, h.identity) for h in found)
+        fresh = [h for h in found if (h.what, h.identity) not in self._known]
+        owed = (
+            await self._store.run(lambda unit: happenings.owe(unit, self._receivers, [self._told(unit, h) for h in fresh], now), lease)
+            if fresh
+            else 0
+        )
+        self._seq, self._known = newest, frozenset((h.what, h.identity) for h in found)
         return owed
+
+    def _told(self, unit: Unit, happening: Happening) -> Happening:
+        """A pause with what it does and costs, who can undo it, and what to type."""
+        if self._pauses is None or happening.what != "pause":
+            return happening
+        row = unit.conn.execute(select(_TABLE).where(_TABLE.c.id == happening.identity.rpartition(".")[0])).mappings().first()
+        found = None if row is None else self._pauses.of_decision(unit.conn, PauseRow(**row))
+        return happening if found is None else replace(happening, lines=(*happening.lines, *lines(found.as_json())[1:]))
 
 
 def _find(unit: Unit, seq: int | None, now: float) -> tuple[list[Happening], int]:
@@ -97,9 +114,8 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
 
 
 def _pauses(unit: Unit, now: float) -> Iterator[Happening]:
-    table = PauseRow.__table__  # type: ignore[attr-defined]
     lately = col(PauseRow.decided_at) >= now - LOOK_BACK_SECONDS
-    for row in unit.conn.execute(select(*table.columns).where(col(PauseRow.state).in_([*_PAUSES, "reported"]), lately)).mappings():
+    for row in unit.conn.execute(select(*_TABLE.columns).where(col(PauseRow.state).in_([*_PAUSES, "reported"]), lately)).mappings():
         yield _pause(PauseRow(**row))
 
 

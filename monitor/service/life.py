@@ -29,6 +29,7 @@ from monitor.guardian.execution.ledger import outcomes
 from monitor.guardian.execution.machine import Executor
 from monitor.guardian.execution.start import KeyRefused, WrongChain
 from monitor.guardian.execution.waits import Waits
+from monitor.guardian.retention import forget as forget_pauses
 from monitor.guardian.sentinels.board import posted
 from monitor.model import Refused
 from monitor.protocols.keys import rows
@@ -223,7 +224,7 @@ class Service:
         parts = self.parts
         names = [r.name for r in parts.receivers]
         kept = parts.settings.store
-        chronicler = Chronicler(parts.store, [r.name for r in parts.receivers if getattr(r, "keeps_happenings", False)])
+        chronicler = Chronicler(parts.store, [r.name for r in parts.receivers if getattr(r, "keeps_happenings", False)], parts.pauses)
 
         async def renew() -> None:
             self.lease = await asyncio.to_thread(lease.renew, parts.store, held)
@@ -270,6 +271,8 @@ class Service:
                 before = time.time() - kept.thinned_days * 86400
                 while await parts.store.run(lambda unit: forget_incidents(unit, before), held):
                     pass
+                while await parts.store.run(lambda unit: forget_pauses(unit, at.timestamp, retention.thinned), held):
+                    pass
                 await parts.store.run(lambda unit: forget_happenings(unit, before), held)
 
         return {
@@ -313,7 +316,7 @@ class Service:
         """What the page shows; the database's part is at most half a second old. Made once a judged moment, however many ask."""
         parts, progress = self.parts, self.parts.progress
         if time.monotonic() - self._kept[0] > 0.5:
-            self._kept = (time.monotonic(), await parts.store.look(status.kept))
+            self._kept = (time.monotonic(), await parts.store.look(partial(status.kept, consequences=parts.book.consequences)))
         stale = max(12.0, 3 * parts.settings.network.block_seconds)
         why = status.problems(self.pipeline, progress, self.lease is None, stale, self.parts.execution.waiting)
         async with self._showing:

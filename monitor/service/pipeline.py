@@ -186,8 +186,8 @@ class Pipeline:
             if changed is not None:
                 journal.rules(unit, changed.hash, changed.text, seen_at=seen_at)
             journal.append(unit, entry)
-            self.rooms.book.admit(unit, transitions, told)
             self.rooms.responses.admit(unit, decisions, at, judged_at)
+            self.rooms.book.admit(unit, transitions, told)  # after what was decided: its messages tell that
 
         await self.rooms.store.run(work, self.lease)
         self.memory, self.live = memory, live

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from monitor.alerts import pauses_of
+from monitor.alerts.consequences import Consequences, none
 from monitor.chain import EndpointHealth
 from monitor.model import AlertInstance, Disputed, Failed, Family, Frame, Labels, Moment, Tick, Transition
 from monitor.promql.expr import Expr, selectors, spans
@@ -130,8 +132,8 @@ def _each(made: Iterable[T]) -> Steps[tuple[T, ...]]:
 # ---------------------------------------------------------------- from the database
 
 
-def kept(unit: Unit) -> dict[str, Any]:
-    """Incidents with their episodes and messages, and pauses, newest first, as plain JSON."""
+def kept(unit: Unit, consequences: Consequences = none) -> dict[str, Any]:
+    """Incidents with their episodes, messages and (while they are open) ``consequences``, and pauses, newest first, as plain JSON."""
     rows = unit.conn.execute(select(Incident.__table__).order_by(col(Incident.opened_at).desc()).limit(LISTED)).mappings().all()  # type: ignore[attr-defined]
     ids = [r["id"] for r in rows]
     pauses = unit.conn.execute(select(PauseRow.__table__).order_by(col(PauseRow.decided_at).desc()).limit(LISTED)).mappings()  # type: ignore[attr-defined]
@@ -139,9 +141,14 @@ def kept(unit: Unit) -> dict[str, Any]:
     counts: dict[str, dict[str, int]] = {}
     for receiver, state, count in unit.conn.execute(select(*by_state, func.count()).group_by(*by_state)):
         counts.setdefault(receiver, {})[state] = count
+    leads = pauses_of(unit, consequences)
     episodes, messages, taken = _episodes(unit, ids), _messages(unit, ids), _acknowledgements(unit, ids)
     return {
-        "incidents": tuple(_incident(dict(r), episodes.get(r["id"], []), messages.get(r["id"], []), taken.get(r["id"], [])) for r in rows),
+        "incidents": tuple(
+            _incident(dict(r), episodes.get(r["id"], []), messages.get(r["id"], []), taken.get(r["id"], []))
+            | {"pauses": leads.get(r["id"], [])}
+            for r in rows
+        ),
         "muted": _muted(unit),
         "fired": _fired(unit),
         "silences": _silences(unit, time.time()),

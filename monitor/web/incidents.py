@@ -46,6 +46,7 @@ def card(incident: Mapping[str, Any], live: Mapping[str, AlertView], viewer: Vie
     parts += [_alert(a, live.get(str(a.get("episode"))), len(alerts) == 1) for a in alerts[:shown]]
     if shown is not None and len(alerts) > shown:
         parts.append(f"<p class=alert><a href='{_page_of(incident)}'>and {len(alerts) - shown:,} more alerts</a></p>")
+    parts += [_pause(pause) for pause in incident.get("pauses", ())]
     parts += [_way(incident, alerts), _taken(incident), _messages(incident), _acts(incident, alerts, viewer, alone)]
     kind = "over" if incident.get("closed_at") is not None else worst if worst in SEVERITIES else ""
     return f"<article class='inc {kind}' id='{_anchor(incident)}'>{''.join(parts)}</article>"
@@ -83,6 +84,14 @@ def _alert(alert: Mapping[str, Any], now: AlertView | None, only: bool) -> str:
         f"<div class=alert><p class=say>{escape(str(notes.get('summary') or name))}</p><h4 class=dim>{escape(name)}{ended}{blind}</h4>"
         f"<dl class=facts>{listed}</dl><div class=chips>{chips}</div>{description}</div>"
     )
+
+
+def _pause(pause: Mapping[str, Any]) -> str:
+    """What may be paused or is, what that means, and what to type."""
+    title = str(pause["title"])
+    facts = "".join(f"<dt>{escape(fact['name'])}</dt><dd>{escape(fact['text'])}</dd>" for fact in pause["facts"])
+    typed = "".join(f"<dt>{escape(c['for'])}</dt><dd><code>{escape(c['command'])}</code></dd>" for c in pause["commands"])
+    return f"<div class='alert pause'><p class=say>{escape(title[:1].upper() + title[1:])}</p><dl class=facts>{facts}{typed}</dl></div>"
 
 
 def _value(alert: Mapping[str, Any], now: AlertView | None) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ async def own_lever(reader: Reader, settings: GuardianSettings, target: TargetSe
         reader.ask(target.where, IS_PAUSED if timed else PAUSED),
         reader.ask(target.where, RESUME_SINCE),
         holders(reader, target.where, target.role_getter, ()),
-        holders(reader, target.where, "RESUME_ROLE", ()),
+        holders(reader, target.where, target.resume_getter, ()),
     )
     registered = _registered(answer)
     who, holder = "the guardian", settings.where
