@@ -41,7 +41,7 @@ RpcOption = Annotated[
 ]
 GuardianOption = Annotated[
     str | None,
-    typer.Option("--guardian", envvar="STAKEWARDEN_GUARDIAN", help="Address of the guardian contract, instead of the settings'."),
+    typer.Option("--guardian", envvar="STAKEWARDEN_GUARDIAN_ADDRESS", help="Address of the guardian contract, instead of the settings'."),
 ]
 LeversOption = Annotated[Path | None, typer.Option("--levers", help="File of levers; mainnet's is shipped.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -35,7 +35,7 @@ def guardian(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     """Runs ``stakewarden guardian ...`` in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAKEWARDEN_RPC_URL", bench.url)
-    monkeypatch.setenv("STAKEWARDEN_GUARDIAN", bench.guardian)
+    monkeypatch.setenv("STAKEWARDEN_GUARDIAN_ADDRESS", bench.guardian)
     monkeypatch.setenv("STAKEWARDEN_GUARDIAN_KEY", key_of("guardian_person"))
 
     def run(*words: object) -> Done:
@@ -153,7 +153,7 @@ def test_calldata_of_an_address_asks_nobody(guardian: Run, bench: Bench, monkeyp
     told = json.loads(guardian("calldata", bench.vault, "--json").out)
     assert told["to"] == bench.guardian and told["chain_id"] is None
     assert told["data"] == bench.contracts["guardian"].data("pauseTarget", bench.vault)
-    monkeypatch.delenv("STAKEWARDEN_GUARDIAN")
+    monkeypatch.delenv("STAKEWARDEN_GUARDIAN_ADDRESS")
     nothing = guardian("calldata", bench.vault)
     assert nothing.code == 2 and "name one with --settings" in nothing.err and "--rpc URL" in nothing.err
     wrong = guardian("calldata", bench.vault, "--guardian", bench.guardian[:-1])
