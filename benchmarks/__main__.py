@@ -14,11 +14,11 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import epochs, growth, judging, keys, live, machine, postgres, states, store
+from benchmarks import byhand, epochs, growth, judging, keys, live, machine, postgres, states, store
 from benchmarks.figures import Report
 from benchmarks.rig import Rig, RigFailed
 
-PARTS = ("live", "growth", "judging", "store", "states", "epochs", "keys")
+PARTS = ("live", "growth", "judging", "store", "states", "epochs", "keys", "byhand")
 BLOCKS = 200
 GROWN = 1000
 FEW = 120
@@ -76,6 +76,9 @@ def _measure(report: Report, wanted: argparse.Namespace, folder: Path) -> None:
     if "keys" in wanted.part:
         with _part(report, keys.PART, folder):
             keys.run(report, folder)
+    if "byhand" in wanted.part:
+        with _part(report, byhand.PART, folder):
+            byhand.run(report, folder)
 
 
 def _on_the_chain(report: Report, wanted: argparse.Namespace, rig: Rig, folder: Path) -> None:
