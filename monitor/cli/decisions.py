@@ -1,4 +1,4 @@
-"""``stakewarden guardian evidence | verify | policy check | shadow-report``: why something was paused, and what may be."""
+"""``stakewarden guardian evidence | verify | policy check | shadow-report | replay``: why something was paused, and what may be."""
 
 from __future__ import annotations
 
@@ -61,3 +61,18 @@ def shadow_report(
     from monitor.cli import proofs
 
     proofs.shadow_report(response, out, days, true or [], false or [], settings, as_json)
+
+
+def replay(
+    response: Annotated[str | None, typer.Argument(help="A response's name; all that say which incidents they are for by default.")] = None,
+    library: Annotated[Path | None, typer.Option("--library", help="The folder of incidents; rules/incidents by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for the report, to be named in the response's `earned`.")] = None,
+    responses: Annotated[Path | None, typer.Option("--policy", help="The responses file, instead of the settings'.")] = None,
+    rules: Annotated[list[Path] | None, typer.Option("--rules", help="Rule files or folders, instead of the settings'.")] = None,
+    settings: SettingsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge responses over a library of past incidents. Exit code 1 when one would have paused wrongly, too late, or not at all."""
+    from monitor.cli import incidents
+
+    incidents.replay(response, library, responses, rules, out, settings, as_json)

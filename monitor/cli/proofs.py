@@ -22,6 +22,7 @@ from monitor.cli.where import settings_file
 from monitor.guardian import shadow
 from monitor.guardian.policy.cases import read_cases
 from monitor.guardian.policy.check import check as check_policy
+from monitor.guardian.policy.check import check_proofs
 from monitor.guardian.policy.earned import text_of
 from monitor.guardian.policy.sources import Readers
 from monitor.guardian.shadow import NoReport, Wanted
@@ -120,7 +121,8 @@ def find(found: Grounds, shown: frozenset[tuple[str, str]] | None) -> list[Probl
     """The policy's problems, against the collectors that run with these settings."""
     shipped = Catalogue(SHIPPED)
     catalogue = shipped.extended(recorded_families(found.ruleset, shipped))
-    return check_policy(found.policy, found.ruleset, catalogue, Readers.of(found.ground.collectors), shown)
+    problems = check_policy(found.policy, found.ruleset, catalogue, Readers.of(found.ground.collectors), shown)
+    return [*problems, *check_proofs(found.policy, found.ruleset, shipped, found.responses.parent)]
 
 
 def _lines(report: Mapping[str, Any]) -> list[str]:

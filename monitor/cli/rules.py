@@ -14,7 +14,7 @@ from monitor import rules
 from monitor.alerts import BadRoutes, load_routes
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.cli.failure import Failure
-from monitor.guardian.policy import BadPolicy, load_policy
+from monitor.guardian.policy import BadPolicy, load_policy, replay
 from monitor.guardian.policy import cases as policy_cases
 from monitor.rules import Problem, RuleFileErrors, render_problems
 from monitor.rules.unit_tests import Report, render_report
@@ -25,6 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PACKS = Path("rules/packs")
 POLICIES = Path("rules/policy")
 TESTS = Path("rules/tests")
+INCIDENTS = Path("rules/incidents")
 
 
 @app.command()
@@ -52,19 +53,19 @@ def test(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Unit-test files (promtool's format), cases of responses, or folders; rules/tests and rules/policy by default."
+            help="Unit-test files (promtool's format), cases of responses, or folders; by default rules/tests, rules/policy, and the incidents."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run unit tests of rules, as promtool does, and the cases of responses (responses*.test.yaml), by the judge that runs live."""
+    """Run unit tests of rules, as promtool does, and the cases of responses (responses*.test.yaml), by the judge that runs live; then replay the incidents."""
     if missing := [str(p) for p in paths or [TESTS] if not p.exists()]:
         raise Failure(f"there is no {', '.join(missing)}: name test files or folders")
     files = [f for p in paths or [TESTS] for f in (_tests_in(p) if p.is_dir() else [p])]
     files += [] if paths else sorted(POLICIES.glob(policy_cases.FILES))
     if not files:
         raise Failure(f"there are no test files in {', '.join(map(str, paths or [TESTS]))}")
-    report = _run_all(files)
+    report = _run_all(files, replayed=not paths and INCIDENTS.is_dir())
     if as_json:
         failures = [{"file": f.span.file, "line": f.span.line, "test": f.test, "at": f.at, "what": f.what, "expected": str(f.expected), "got": str(f.got)}
                     for f in report.failures]  # fmt: skip
@@ -80,13 +81,16 @@ def _tests_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(policy_cases.FILES)) or sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
 
 
-def _run_all(files: list[Path]) -> Report:
-    """Rules' tests and responses' cases as one report."""
+def _run_all(files: list[Path], *, replayed: bool) -> Report:
+    """Rules' tests, responses' cases, and what the responses would have done in the incidents, as one report."""
     cases = [f for f in files if f.match(policy_cases.FILES)]
-    both = run_tests([f for f in files if f not in cases], Catalogue(SHIPPED)), policy_cases.run(cases, Catalogue(SHIPPED))
+    parts = [run_tests([f for f in files if f not in cases], Catalogue(SHIPPED)), policy_cases.run(cases, Catalogue(SHIPPED))]
+    if replayed:
+        policies = [p for p in sorted(POLICIES.glob("responses*.yaml")) if not p.match(policy_cases.FILES)]
+        parts.append(replay.run(policies, [PACKS], INCIDENTS, Catalogue(SHIPPED)))
     return Report(
-        sum(r.tests for r in both), both[0].failures + both[1].failures, both[0].problems + both[1].problems, both[0].proven,
-        {**both[0].sources, **both[1].sources},
+        sum(r.tests for r in parts), tuple(f for r in parts for f in r.failures), tuple(p for r in parts for p in r.problems), parts[0].proven,
+        {name: text for r in parts for name, text in r.sources.items()},
     )  # fmt: skip
 
 

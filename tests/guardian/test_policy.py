@@ -245,7 +245,7 @@ def test_an_empty_list_is_a_policy() -> None:
         ),
         (
             text(entry(more="    earned: {report: x, sha256: z, library: y}\n")),
-            r'f\.yaml:9:37: .*over no library; expected "library" beside "replay"',
+            r'f\.yaml:9:36: .*over no library; expected "library" beside "replay"',
         ),
         (text(entry(more="    incidents: {cause: x}\n")), r"f\.yaml:9:16: .*incidents lacks a key; expected the keys cause and target"),
         ("responses: [1]", r"f\.yaml:1:13: .*expected a mapping"),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from monitor.catalogue.catalogue import Catalogue, nearest
+from monitor.guardian.policy import replay
 from monitor.guardian.policy.conditions import minimum
-from monitor.guardian.policy.model import CRITICAL, Policy, Response
+from monitor.guardian.policy.earned import text_of
+from monitor.guardian.policy.model import CRITICAL, Earned, Policy, Response
 from monitor.guardian.policy.sources import Readers, shared
 from monitor.promql import selectors
 from monitor.rules.check_expression import ExpressionCheck
 from monitor.rules.files import Rule, RuleSet
-from monitor.rules.problems import Problem, in_order
+from monitor.rules.problems import Problem, RuleFileErrors, Span, in_order
 
 NEEDED = ("pause", "other")
 """What the cases of an automatic response must show: that it pauses, and that it does not."""
@@ -30,6 +33,35 @@ def check(
         if response.second is not None:
             found += _Check(response, response.second, rules, catalogue, readers).problems(shown)
     return in_order(found)
+
+
+def check_proofs(policy: Policy, rules: RuleSet, catalogue: Catalogue, folder: Path) -> list[Problem]:
+    """What there is to say of replays that arm: that they are no record, and whether they come out again.
+
+    ``catalogue`` without the recorded families; ``folder`` of the responses file. What can never arm is refused when the file is read.
+    """
+    found: list[Problem] = []
+    for response in policy.responses:
+        if response.mode == "automatic" and response.earned is not None and response.earned.proof == "replay":
+            found += _replayed(response, response.earned, policy, rules, catalogue, folder)
+    return in_order(found)
+
+
+def _replayed(response: Response, earned: Earned, policy: Policy, rules: RuleSet, catalogue: Catalogue, folder: Path) -> Iterator[Problem]:
+    span = response.second.places.span("expr") if response.second is not None else Span(str(folder), 1, 1)
+    yield Problem(
+        span, "earned-by-replay", f"{response.name} is armed by a replay alone: it has never been seen on this chain",
+        "a shadow report when 30 days are over: a library shows what its writers thought of", level="warning",
+    )  # fmt: skip
+    try:
+        report = replay.report(response, rules, replay.replay(policy, rules, folder / earned.library, catalogue, response.name))
+        again = (folder / earned.file).read_bytes() == text_of(report).encode()
+    except (replay.NotReplayable, RuleFileErrors, OSError) as wrong:
+        yield Problem(span, "not-replayable", f"{response.name} cannot be replayed: {wrong}")
+        return
+    if not again:
+        expected = f"`stakewarden guardian replay {response.name} --out {earned.file}`, and a look at what changed"
+        yield Problem(span, "not-reproducible", f"{response.name}: the replay that armed it comes out differently now", expected)
 
 
 class _Check:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.catalogue import Catalogue
 from monitor.guardian.policy.model import MINIMUM, Hold
 from monitor.model import Labels
 from monitor.promql import EvaluationError, Expr, evaluate, selectors
 from monitor.promql.evaluate import Window
-from monitor.samples import NAME, FrameWindow, Vector
+from monitor.samples import NAME, Vector
 
 OWN_LABELS = frozenset({"alertname", "severity", NAME})
 """Labels that say nothing about what an element speaks of."""
@@ -72,10 +73,10 @@ def minimum(families: Mapping[str, str], own: Hold) -> Hold:
     return found
 
 
-def zones(window: FrameWindow, *exprs: Expr) -> dict[str, str]:
+def zones(catalogue: Catalogue, *exprs: Expr) -> dict[str, str]:
     """The zone of each family that the expressions read."""
     names = {s.selector.family for expr in exprs for s in selectors(expr)}
-    return {name: window.catalogue[name].zone for name in names if name in window.catalogue}
+    return {name: catalogue[name].zone for name in names if name in catalogue}
 
 
 def held(points: Sequence[Point], wanted: Hold, longest_gap: int) -> str | None:

@@ -15,16 +15,17 @@ from typing import Any, Literal
 from monitor.catalogue.catalogue import Catalogue, nearest
 from monitor.guardian.deciding import Seen, candidates
 from monitor.guardian.policy import library
-from monitor.guardian.policy.cases import outcome
+from monitor.guardian.policy.cases import AnyTarget, outcome
 from monitor.guardian.policy.earned import IN_TIME, NOT_COUNTED, VERSION, WRONG, conditions, rules_of
+from monitor.guardian.policy.file import BadPolicy, load_policy
 from monitor.guardian.policy.incidents import ENDPOINTS, Incident, Judgement, read_library
 from monitor.guardian.policy.model import Policy, Response
 from monitor.model import Snapshot
 from monitor.promql import Expr, selectors
-from monitor.rules.files import RuleSet
-from monitor.rules.problems import Problem, RuleFileErrors
+from monitor.rules.files import RuleSet, load
+from monitor.rules.problems import Problem, RuleFileErrors, Span
 from monitor.rules.unit_test_files import ExpectedAlerts, ExpectedSamples, TestFile, UnitTest
-from monitor.rules.unit_tests import states
+from monitor.rules.unit_tests import Failure, Report, states
 from monitor.samples import Selector
 
 Expected = Literal["pause", "no_pause", "either"]
@@ -101,6 +102,24 @@ def replay(policy: Policy, rules: RuleSet, folder: Path, catalogue: Catalogue, o
     return Replay({name: tuple(of) for name, of in found.items()}, _unanswered(policy, incidents), files)
 
 
+def run(policies: Iterable[Path], rules: Sequence[Path], folder: Path, catalogue: Catalogue) -> Report:
+    """Replays every responses file that says which incidents it is for, as a report of tests; equal conditions are judged once."""
+    tests, failures, problems, judged = 0, list[Failure](), list[Problem](), set[tuple[str, str]]()
+    for path in policies:
+        try:
+            policy = load_policy(path, AnyTarget(), ENDPOINTS)
+            new = [r for r in policy.responses if r.incidents is not None and (r.name, conditions(r)) not in judged]
+            judged |= {(r.name, conditions(r)) for r in new}
+            for name, outcomes in (replay(policy, load(rules), folder, catalogue).outcomes if new else {}).items():
+                tests += len(outcomes)
+                failures += [_failure(folder, name, o) for o in outcomes if o.wrong]
+        except (BadPolicy, RuleFileErrors) as wrong:
+            problems += wrong.problems
+        except NotReplayable as wrong:
+            problems.append(Problem(Span(str(path), 1, 1), "not-replayable", str(wrong)))
+    return Report(tests, tuple(failures), tuple(problems), frozenset(), {})
+
+
 def report(response: Response, rules: RuleSet, done: Replay) -> dict[str, Any]:
     """What may arm a response, as canonical values; ``earned.py`` says what of it counts."""
     assert response.incidents is not None
@@ -109,6 +128,13 @@ def report(response: Response, rules: RuleSet, done: Replay) -> dict[str, Any]:
         "incidents": asdict(response.incidents), "library": {"files": dict(done.files), "sha256": library.digest(done.files)},
         "outcomes": [asdict(o) for o in done.outcomes[response.name]],
     }  # fmt: skip
+
+
+def _failure(folder: Path, response: str, o: Outcome) -> Failure:
+    wanted = "a pause in time" if o.expected == "pause" else "no pause"
+    got = f"{o.verdict.replace('_', ' ')}: {o.reason}"
+    span = Span(str(next(f for f in library.files_of(folder) if f.stem == o.incident)), 1, 1)
+    return Failure(span, o.incident, o.after_seconds or 0, response, wanted, got)
 
 
 def _asked(policy: Policy, rules: RuleSet, incidents: Sequence[Incident], only: str | None) -> list[Response]:
@@ -184,7 +210,8 @@ def _stronger(before: Decided, at: int, kind: str, reason: str) -> Decided:
 
 def _judged(response: Response, incident: Incident, decided: Decided, untold: str | None) -> Outcome:
     judgement, expected = _expected(response, incident)
-    verdict, reason = _verdict(expected, judgement, incident, decided, untold)
+    assert response.incidents is not None
+    verdict, reason = _verdict(expected, judgement, incident, decided, untold, response.incidents.target)
     after = None if decided.at is None else decided.at - incident.begins
     return Outcome(
         incident.name, incident.record, expected, decided.kind, after, None if after is None else after // incident.interval,
@@ -201,9 +228,11 @@ def _expected(response: Response, incident: Incident) -> tuple[Judgement | None,
     return found, "pause" if found.verdict == "right" else "no_pause"
 
 
-def _verdict(expected: Expected, judgement: Judgement | None, incident: Incident, decided: Decided, untold: str | None) -> tuple[str, str]:
+def _verdict(
+    expected: Expected, judgement: Judgement | None, incident: Incident, decided: Decided, untold: str | None, target: str
+) -> tuple[str, str]:
     if expected == "either":
-        return NOT_COUNTED, _why_not_counted(judgement)
+        return NOT_COUNTED, _why_not_counted(judgement, incident, target)
     paused = decided.kind == "pause"
     if expected == "no_pause":
         assert judgement is not None
@@ -223,10 +252,11 @@ def _verdict(expected: Expected, judgement: Judgement | None, incident: Incident
     return (IN_TIME, "") if after <= judgement.until else ("late", f"after {judgement.until} s a pause helps no more: {judgement.reason}")
 
 
-def _why_not_counted(judgement: Judgement | None) -> str:
-    if judgement is None:
-        return "the library says nothing of such a pause here"
-    return f"{judgement.verdict.replace('_', ' ')}: {judgement.reason}"
+def _why_not_counted(judgement: Judgement | None, incident: Incident, target: str) -> str:
+    if judgement is not None:
+        return f"{judgement.verdict.replace('_', ' ')}: {judgement.reason}"
+    causes = [j.cause for j in incident.judgements if j.target == target]
+    return f"judged for {' and '.join(causes)} alone" if causes else f"nothing is said of a pause of a target of class {target}"
 
 
 def _untold(response: Response, rules: RuleSet, incident: Incident, catalogue: Catalogue) -> str | None:
