@@ -15,7 +15,7 @@ from monitor.guardian.levers import NoGood, ask
 from monitor.guardian.levers.declared import Declarations, Declared, RoleLever
 from monitor.guardian.node import Nodes
 from monitor.guardian.settings import GuardianSettings, TargetSettings
-from monitor.guardian.status import take_snapshot
+from monitor.guardian.snapshot import take_snapshot
 from monitor.model import Address, BlockStamp, Code, Read, Snapshot, Unanswered, address
 from monitor.protocols.abi import Contract, Function
 

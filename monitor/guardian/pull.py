@@ -19,7 +19,7 @@ from monitor.guardian.levers.reader import Reader, Unknown
 from monitor.guardian.node import Nodes
 from monitor.guardian.safe import reverts
 from monitor.guardian.safe.source import NodesSource
-from monitor.guardian.status import take_snapshot
+from monitor.guardian.snapshot import take_snapshot
 from monitor.model import Address, BlockStamp, Code, Read, Snapshot
 from monitor.protocols.abi import Contract
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monitor.chain import stage
 from monitor.chain.settings import EndpointSettings
 from monitor.guardian import contract as guardian
 from monitor.guardian.checks import Check, Readiness, or_none
 from monitor.guardian.contract import Registered
 from monitor.guardian.levers import Lever, NoGood
-from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
+from monitor.guardian.node import Nodes, NoMajority, number, unhex
 from monitor.guardian.orders_ready import balance
 from monitor.guardian.readiness import Brake, people_of
 from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import BadFile
 from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.settings import GuardianSettings
-from monitor.model import Address, Answer, Balance, BlockStamp, Call, Code, Failed, Read, Reverted, Snapshot, Staged, Unanswered, Value
-
-STAGED_GAS = 30_000_000
-"""Gas of calls that are made one after the other: what most endpoints allow."""
+from monitor.guardian.snapshot import take_snapshot
+from monitor.model import Address, BlockStamp, Snapshot, Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,39 +207,3 @@ async def _sender(nodes: Nodes, snapshot: Snapshot, account: Address) -> SenderS
     except NoMajority:
         return SenderStatus(account, wei, None)
     return SenderStatus(account, wei, max(0, sent - mined))
-
-
-async def take_snapshot(nodes: Nodes, stamp: BlockStamp, reads: Sequence[Read]) -> Snapshot:
-    """Answers by majority at one block, without logs: what the pipeline's snapshot is, taken by hand."""
-    unique = list(dict.fromkeys(reads))
-    answers = await asyncio.gather(*(_answer(nodes, read, stamp) for read in unique))
-    return Snapshot(stamp, dict(zip(unique, answers, strict=True)), (), tuple(n.name for n in nodes.all))
-
-
-async def _answer(nodes: Nodes, read: Read, stamp: BlockStamp) -> Answer:
-    at = {"blockHash": stamp.hash}
-    names = tuple(n.name for n in nodes.all)
-    try:
-        match read.what:
-            case Call(data):
-                found = await nodes.call("call", read.target, data, sender=read.caller, block=at)
-                return Reverted(found.data or b"", names) if isinstance(found, Refused) else Value(found, names)
-            case Code():
-                return Value(await nodes.agreed("code", unhex, "eth_getCode", read.target, at), names)
-            case Staged() as steps:
-                tx, codes = stage.request(steps, STAGED_GAS)
-                what = "calls one after the other (an endpoint may not take the code that a call brings along)"
-                return Value(await nodes.agreed(what, _staged, "eth_call", tx, at, codes), names)
-            case Balance():
-                wei = await nodes.agreed("balance", number, "eth_getBalance", read.target, at)
-                return Value(wei.to_bytes(32, "big"), names)
-            case _:
-                return Failed("is not read by hand")
-    except NoMajority as missing:
-        return Failed(str(missing))
-
-
-def _staged(answer: Any) -> bytes:
-    data = unhex(answer)
-    stage.outcomes(data)
-    return data

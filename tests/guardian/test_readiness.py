@@ -24,6 +24,7 @@ from monitor.guardian.safe.document import Document, Prepared
 from monitor.guardian.safe.presigned import Presigned
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.settings import GuardianSettings, KeySettings, TargetSettings
+from monitor.guardian.snapshot import take_snapshot
 from monitor.model import Address, Collector, Disputed, Failed, Frame, Hash, Log, Ok, Read, Snapshot, Staged, address
 from monitor.protocols.abi import selector
 from tests.guardian.bench import CHAIN_ID, DURATION, GAS, LIMITS, NOBODY, PAUSE_ROLE, RESUME_ROLE, SENTINEL_LIFETIME, Bench, Relay, endpoint
@@ -344,7 +345,7 @@ class Eyes:
     async def _read(self, reads: Any) -> Snapshot:
         nodes = Nodes([endpoint(self.bench.url)], 5)
         try:
-            snapshot = await status.take_snapshot(nodes, self.bench.head(), reads)
+            snapshot = await take_snapshot(nodes, self.bench.head(), reads)
         finally:
             await nodes.close()
         return replace(snapshot, logs=self._logs(snapshot))

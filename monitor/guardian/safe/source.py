@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from monitor.guardian.node import Nodes
-from monitor.guardian.status import take_snapshot
+from monitor.guardian.snapshot import take_snapshot
 from monitor.model import BlockStamp, Read, Snapshot
 
 _AT_ONCE = 16

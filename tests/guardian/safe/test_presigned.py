@@ -11,7 +11,7 @@ from monitor.guardian.node import Nodes
 from monitor.guardian.person import Fees
 from monitor.guardian.safe.flow import send
 from monitor.guardian.safe.presigned import Presigned
-from monitor.guardian.status import take_snapshot
+from monitor.guardian.snapshot import take_snapshot
 from monitor.model import Failed, Snapshot, Unanswered
 from tests.guardian.safe.ground import OWNERS, Ground
 from tests.guardian.safe.test_flow import SENDER, a_pause, looked_at, nodes, signed
