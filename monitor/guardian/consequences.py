@@ -132,7 +132,7 @@ class _Telling:
         if row is not None and not self._has_document(row):
             facts += (("decision", row.id),)
         title = _title(state, row, effect)
-        commands = tuple(self._commands(row, state, effect)) if is_open else ()
+        commands = tuple(self._commands(row, state, effect, is_open))
         ends = effect.ends if state == "paused" else None
         return Consequence(target, state, title, facts, commands, None if row is None else row.id, ends)
 
@@ -166,11 +166,11 @@ class _Telling:
             return "on its way" if row.paged_at is None else "stuck"
         return "needless" if row.state == "refused" and row.note == NEEDLESS else row.state
 
-    def _commands(self, row: PauseRow | None, state: str, effect: Effect) -> Iterable[tuple[str, str]]:
-        if state in _BY_HAND or (row is None and state != "paused"):
+    def _commands(self, row: PauseRow | None, state: str, effect: Effect, is_open: bool) -> Iterable[tuple[str, str]]:
+        if is_open and (state in _BY_HAND or (row is None and state != "paused")):
             yield from by_hand(effect)
         if row is not None and self._has_document(row):
-            yield "the evidence", f"stakewarden guardian evidence {row.id}"
+            yield "evidence", f"stakewarden guardian evidence {row.id}"
 
     # ------------------------------------------------------------ reading
 
@@ -198,9 +198,9 @@ class _Telling:
 def by_hand(effect: Effect) -> Iterable[tuple[str, str]]:
     """What people type to pause it."""
     if effect.has_key or not effect.has_safe:
-        yield "pause it with a key", f'stakewarden guardian pause {effect.target} --reason "..."'
+        yield "to pause", f'stakewarden guardian pause {effect.target} --reason "..."'
     if effect.has_safe:
-        yield "pause it with a Safe", f"stakewarden guardian safe prepare {effect.target}"
+        yield "with a Safe", f"stakewarden guardian safe prepare {effect.target}"
 
 
 def _end(row: PauseRow) -> int | None:

@@ -24,7 +24,7 @@ from monitor.model import Address, Read, Snapshot, Unanswered
 from monitor.protocols.abi import Contract
 
 Fact = tuple[str, str]
-"""A name and what is so: ``stops``, ``goes on``, ``costs``, ``lasts``, ``who can undo it``."""
+"""A name and what is so: ``stops``, ``goes on``, ``costs``, ``lasts``, ``undo`` (who can)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Effect:
         """What to know now, in the order in which a reader asks; of a pause that is on, ``end`` says when it is over."""
         lasts = () if self.paused else (("lasts", self.duration),)
         unsure = (("now", "whether it is paused is not known"),) if self.paused is None else ()
-        return (*unsure, *self._meaning, *lasts, ("who can undo it", self.undo))
+        return (*unsure, *self._meaning, *lasts, ("undo", self.undo))
 
     @property
     def _meaning(self) -> tuple[Fact, ...]:

@@ -53,7 +53,17 @@ def remember(conn: Connection, known: Mapping[str, Any], seq: int = 1) -> None:
 
 def judged(conn: Connection, number: int, seq: int = 1) -> None:
     """The newest judged block."""
-    row = {"seq": seq, "kind": "block", "number": number, "hash": "0x", "parent": "0x", "timestamp": 0, "seen_at": 0.0, "ruleset": ""}
+    row = {
+        "seq": seq,
+        "kind": "block",
+        "number": number,
+        "hash": "0x",
+        "parent": "0x",
+        "timestamp": 0,
+        "seen_at": 0.0,
+        "judged_at": 0.0,
+        "ruleset": "",
+    }
     given = {c.name: row.get(c.name) for c in JournalRow.__table__.columns}  # type: ignore[attr-defined]
     conn.execute(insert(JournalRow.__table__), [given])  # type: ignore[attr-defined]
 

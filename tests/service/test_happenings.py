@@ -21,6 +21,7 @@ from monitor.receivers.grafana import GrafanaReceiver, GrafanaSettings
 from monitor.service.happenings import Chronicler
 from monitor.store import JudgedEntry, Lease, Store, Unit, journal, lease
 from monitor.store.tables.guardian import PauseRow
+from tests.guardian import telling
 from tests.service.making import block
 
 NOW = time.time()
@@ -106,6 +107,23 @@ async def test_each_kind_of_decision_is_told_in_its_words(store: Store, held: Le
         f"resumes by itself at {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(int(NOW) + 600))}, unless somebody resumes it before",
         "transaction 0xfe in block 9",
     ]
+
+
+async def test_a_pause_that_is_told_says_what_it_does_and_who_can_undo_it(store: Store, held: Lease) -> None:
+    with store.begin() as unit:
+        telling.judged(unit.conn, 7)
+        telling.remember(unit.conn, telling.memory())
+    pause(store, "p", "proposed", note="the chain is ill")
+    assert await Chronicler(store, ["grafana"], telling.pauses()).work(held, NOW) == 1
+    lines = owed(store)[0]["lines"]
+    assert lines[:3] == [
+        "vault should be paused: a person decides",
+        "rule lido/X at block 7 · response unbacked: supply above backing",
+        "the chain is ill",
+    ]
+    told = dict(line.split(": ", 1) for line in lines[3:])
+    assert list(told) == ["stops", "goes on", "costs", "lasts", "undo", "decision", "to pause"]
+    assert (told["decision"], told["to pause"]) == ("p", 'stakewarden guardian pause vault --reason "..."')
 
 
 async def test_one_that_changes_its_state_is_told_again(store: Store, held: Lease) -> None:

@@ -190,6 +190,15 @@ def test_an_incident_tells_evidence_latency_and_who_has_it() -> None:
     assert "not taken" in Seen(render(NIGHT)).text
 
 
+def test_an_incident_tells_what_a_pause_does_costs_and_how_it_is_made() -> None:
+    shown = incident(NIGHT, NIGHT.incidents[0]["id"])
+    assert shown is not None
+    for page in (render(NIGHT), shown):
+        assert "<p class=say>Pause of vault proposed: you decide</p>" in page
+        assert "<dt>costs</dt><dd>nobody gets wstETH out while it lasts</dd>" in page
+        assert "<dt>to pause</dt><dd><code>stakewarden guardian pause vault --reason &quot;...&quot;</code></dd>" in page
+
+
 def test_what_can_be_done_depends_on_who_looks() -> None:
     reads, guest, ann = (Seen(render(NIGHT, viewer)) for viewer in (Viewer(), GUEST, ANN))
     assert "form" not in reads.tags and "Sign in" not in reads.text

@@ -87,6 +87,21 @@ def pause(state: str, note: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def lead(state: str, words: str = "deposits and withdrawals") -> dict[str, Any]:
+    """What an incident says of a pause, as the guardian's room tells it."""
+    facts = {
+        "why": "not by itself: the second condition does not hold: accounting_wrapped_rate_drift_ratio > 1e-9", "stops": words,
+        "goes on": "transfers of wstETH outside the vault, and all of Lido", "costs": "nobody gets wstETH out while it lasts",
+        "lasts": "by people for 6 h, by sentinels for 3 h; it lapses by itself",
+        "undo": f"RESUME_ROLE is held by {ACCOUNT}, Safe 3 of 5; lido/agent 0x{'55' * 20}, contract", "decision": "5e4d8f00c1a2b3c4d5e6f708192a3b4c",
+    }  # fmt: skip
+    return {
+        "target": "vault", "state": state, "title": f"pause of vault {state}: you decide", "decision": facts["decision"], "ends": None,
+        "facts": [{"name": name, "text": text} for name, text in facts.items()],
+        "commands": [{"for": "to pause", "command": 'stakewarden guardian pause vault --reason "..."'}],
+    }  # fmt: skip
+
+
 NIGHT = StatusView(
     network="chain 1",
     block=18_999_002,
@@ -130,7 +145,7 @@ NIGHT = StatusView(
         ReadinessView("vault", "sentinel", False, ("gas_money: the key has 0.0100 ether, guardian.min_balance_ether is 0.05",)),
         ReadinessView("gate", "guardian", None, ("unknown: no majority of the endpoints",)),
     ),
-    incidents=(incident("LidoRoleGrantedUnapproved", None, "channel_is_archived: ask an owner to unarchive it"), incident("EndpointDown", 1_700_000_100.0, identity="77aa0000-0000-4000-8000-000000000002")),
+    incidents=(incident("LidoRoleGrantedUnapproved", None, "channel_is_archived: ask an owner to unarchive it", pauses=[lead("proposed")]), incident("EndpointDown", 1_700_000_100.0, identity="77aa0000-0000-4000-8000-000000000002")),
     pauses=(pause("verified", None), pause("failed", "mined in block 3 and reverted: the budget of the contract is used up")),
     deliveries={"slack": {"sent": 41, "owed": 2, "dead": 1, "superseded": 7}},
     rule_errors=("lido/lido-queue/LidoQueueFlood: two elements with equal labels",),
@@ -180,7 +195,7 @@ def hostile() -> StatusView:
         readiness=(ReadinessView(HOSTILE, HOSTILE, None, (HOSTILE,)),),
         incidents=(
             {**incident(HOSTILE, 1e300, HOSTILE, HOSTILE), "outcome": HOSTILE, "group": {HOSTILE: HOSTILE}},
-            {**incident(HOSTILE, None, HOSTILE, HOSTILE), "acknowledged_by": HOSTILE, "acknowledged_at": 1e300, "acknowledgements": [{"who": HOSTILE, "at": 1e300, "why": HOSTILE}]},
+            {**incident(HOSTILE, None, HOSTILE, HOSTILE), "acknowledged_by": HOSTILE, "acknowledged_at": 1e300, "acknowledgements": [{"who": HOSTILE, "at": 1e300, "why": HOSTILE}], "pauses": [lead(HOSTILE, HOSTILE)]},
             {"closed_at": -1e300}, {},
         ),
         pauses=({**pause(HOSTILE, HOSTILE), "target": HOSTILE, "rule": HOSTILE, "mined_number": 2**256, "mined_tx": HOSTILE}, {}),
