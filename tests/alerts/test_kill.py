@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import random
 import signal
@@ -21,6 +20,7 @@ from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
 from monitor.receivers.slack import SlackReceiver, SlackSettings
 from monitor.store import Store
 from tests.alerts.making import block, ends, fires, routes
+from tests.fixtures.processes import context
 
 ROUNDS = 10
 INCIDENTS = 6
@@ -57,8 +57,6 @@ class Victim:
     """A process of its own that runs ``serve``; killed without a chance to tidy up."""
 
     def __init__(self, url: str, base_url: str) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.alerts.test_kill"])
         self.process = context.Process(target=serve, args=(url, base_url), daemon=True)
         self.process.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ from monitor.devnet.grafana import TOKEN, FakeGrafana
 from monitor.receivers.grafana import GrafanaReceiver, GrafanaSettings
 from monitor.store import Store
 from tests.alerts.making import START, block, ends, fires, routes
+from tests.fixtures.processes import context
 
 ROUNDS = 4
 INCIDENTS = [f"Alert{i}" for i in range(4)]
@@ -39,8 +39,6 @@ class Victim:
     """A process of its own, killed without a chance to tidy up."""
 
     def __init__(self, database: str, grafana: str) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.receivers.test_grafana_kill"])
         self.process = context.Process(target=serve, args=(database, grafana), daemon=True)
 
     def __enter__(self) -> Victim:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import random
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 
 from monitor.cli.__main__ import application
+from tests.fixtures.processes import context
 from tests.service.ends import Database
 
 POLL_SECONDS = 0.002
@@ -26,12 +26,6 @@ MISSED_SECONDS = 10.0
 LEADS_SECONDS = 60.0
 ENDING_SECONDS = 2.0
 """The same, when the round waits for nothing else any more."""
-
-
-_context = multiprocessing.get_context("forkserver")
-# A process of its own each time, forked from a clean one that has read the program's files already: what is killed while it
-# starts then is the service itself, seldom Python's imports.
-_context.set_forkserver_preload(["monitor.cli.run", "tests.service.victim"])
 
 
 def serve(settings: str, log: str) -> None:
@@ -53,7 +47,7 @@ class Victim:
 
     def start(self) -> None:
         self._said = self._log.stat().st_size if self._log.exists() else 0
-        self._process = _context.Process(target=serve, args=(str(self.folder / "settings.yaml"), str(self._log)))
+        self._process = context.Process(target=serve, args=(str(self.folder / "settings.yaml"), str(self._log)))
         self._process.start()
 
     def leads(self) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from monitor.model import BlockStamp
 from monitor.store import Store, journal
-from tests.store.processes import context
+from tests.fixtures.processes import context
 from tests.store.writer import FRAMES, SERIES, write
 
 KILLS = 10

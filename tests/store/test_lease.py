@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from monitor.store import LeaseLost, Store, lease
 from monitor.store.tables.journal import MetaRow
 from monitor.store.tables.lease import LeaseRow
-from tests.store.processes import context
+from tests.fixtures.processes import context
 
 
 def _expire(store: Store, name: str = "lead") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -13,12 +12,10 @@ import pytest
 import sqlalchemy
 
 from monitor.store import Store
+from tests.fixtures.processes import context
 from tests.guardian.bench import Drop, Handler, Relay
 from tests.guardian.execution.bench import OrderBench, judge, row
 from tests.guardian.execution.worker import carry_out
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.guardian.execution.worker"])
 
 # The state that is committed when it dies, at which request, and whether the chain got that request.
 STEPS = [
@@ -73,9 +70,9 @@ def run_twice(
     orders: OrderBench, book: Store, relay: Relay, handler: Callable[[int], Handler], die_telling: str = "", **settings: Any
 ) -> None:
     """One process that is killed, and one that finds what it left."""
-    hold = PROCESSES.Event()
+    hold = context.Event()
     arguments = (orders.settings(**settings).model_dump_json(), relay.url, book.where, hold, die_telling)
-    first, second = (PROCESSES.Process(target=carry_out, args=arguments) for _ in range(2))
+    first, second = (context.Process(target=carry_out, args=arguments) for _ in range(2))
     first.start()
     assert first.pid is not None
     relay.handler = handler(first.pid)

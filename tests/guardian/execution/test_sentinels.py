@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import socket
 import threading
 import time
@@ -29,12 +28,11 @@ from monitor.guardian.sentinels.gather import gathered
 from monitor.model import Address, Hash, address
 from monitor.store import Store
 from monitor.web.orders import orders as route
+from tests.fixtures.processes import context
 from tests.guardian.execution.bench import CHAIN_ID, DURATION, SENTINELS, OrderBench, Peer, board, document, judge, pause, row
 from tests.guardian.execution.test_machine import is_, until
 from tests.guardian.execution.worker import TOKEN, stand_guard
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.guardian.execution.worker"])
 STRANGER = address("0x" + "0f" * 20)
 
 
@@ -74,7 +72,7 @@ def trio_of(trio: OrderBench, tmp_path: Path) -> Iterator[list[Store]]:
     doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     urls = [f"http://127.0.0.1:{door.getsockname()[1]}/guardian/orders" for door in doors]
     stores = [Store.open(f"sqlite:///{tmp_path}/s{i}.sqlite3") for i in range(3)]
-    stop = PROCESSES.Event()
+    stop = context.Event()
     processes = []
     for i, store in enumerate(stores):
         store.create_all()
@@ -82,7 +80,7 @@ def trio_of(trio: OrderBench, tmp_path: Path) -> Iterator[list[Store]]:
         own = trio.settings(peers=peers, poll_seconds=0.05, turn_blocks=1).model_dump(mode="json", context={})
         own["peers"] = peers
         arguments = (i, json.dumps(own), trio.url, store.where, doors[i], stop)
-        processes.append(PROCESSES.Process(target=stand_guard, args=arguments))
+        processes.append(context.Process(target=stand_guard, args=arguments))
         processes[-1].start()
     yield stores
     stop.set()

@@ -23,8 +23,9 @@ from monitor.protocols.keys.rows import load
 from monitor.protocols.lido.keys import LidoKeys
 from monitor.protocols.signals import KeyRun
 from monitor.store import LeaseLost, Store, Unit
+from tests.fixtures.processes import context
 from tests.protocols.keys.registry import OURS, ROUTER, STAMP, VAULT, Module, Registry, at, key
-from tests.protocols.keys.worker import KEYS, OPERATORS, context, many, read_all
+from tests.protocols.keys.worker import KEYS, OPERATORS, many, read_all
 
 CURATED, COMMUNITY = b"curated-onchain-v1", b"community-onchain-v1"
 SOURCE = LidoKeys(ROUTER, VAULT)

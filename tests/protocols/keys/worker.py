@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
@@ -14,8 +13,6 @@ from monitor.protocols.lido.keys import LidoKeys
 from monitor.store import Store
 from tests.protocols.keys.registry import ROUTER, STAMP, VAULT, Module, Registry
 
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tests.protocols.keys.worker"])
 OPERATORS, KEYS = 800, 3
 
 
