@@ -21,7 +21,7 @@ class Twin:
     checks: tuple[str, ...]
 
 
-_G, _O, _P, _T, _L = "Guardian.sol", "Orders.sol", "Powers.sol", "Targets.sol", "Levers.sol"
+_G, _O, _P, _T, _R = "Guardian.sol", "Orders.sol", "Powers.sol", "Targets.sol", "Releaser.sol"
 
 
 def _order(name: str, file: str, text: str, instead: str = "") -> Twin:
@@ -42,6 +42,11 @@ def _threshold(name: str, file: str, text: str, instead: str, *checks: str) -> T
 def _stored(name: str, file: str, text: str, instead: str, check: str) -> Twin:
     """A guard of what is stored."""
     return Twin(name, ((file, text, instead),), "AnyCallProof", (check,))
+
+
+def _release(name: str, text: str, instead: str = "", check: str = "check_OnlyAPauseWhoseTimeIsOverIsReleased") -> Twin:
+    """A guard of the Releaser."""
+    return Twin(name, ((_R, text, instead),), "ReleaserProof", (check,))
 
 
 _ONLY_ADMIN = " external onlyRole(DEFAULT_ADMIN_ROLE) {"
@@ -186,5 +191,30 @@ TWINS = (
         'Levers.callCapped(via, e.gasLimit, abi.encodeWithSignature("heartbeat()"))',
         'Levers.callCapped(target_, e.gasLimit, abi.encodeWithSignature("resume()"))',
         "check_NothingElseTouchesATarget",
+    ),
+    # the Releaser ends nothing but what is over
+    _release("a pause is released before its time", "if (block.timestamp < t.endsAt) return (Answer.TooEarly, t);"),
+    _release("a record counts for ever", "if (block.timestamp >= uint256(t.endsAt) + WINDOW) return (Answer.TooLate, t);"),
+    _release("what was closed is released", "if (t.pausedAt == closedPause[target]) return (Answer.Closed, t);"),
+    _release("a pause that never was is released", "if (t.pausedAt == 0) return (Answer.NoPause, t);"),
+    _release("pauses of other levers are released", "if (t.lever != IGuardian.Lever.Pause) return (Answer.NotPauseLever, t);"),
+    _release("what stays paused counts as released", "if (!readable || paused) revert StillPaused(target);"),
+    _release("one pause is released twice", "closedPause[target] = t.pausedAt;"),
+    _release(
+        "settling unpauses",
+        "emit SeenRunning(target, msg.sender, pausedAt);",
+        'Levers.callCapped(target, 100_000, abi.encodeWithSignature("unpause()"));',
+        "check_NothingElseReleases",
+    ),
+    _release(
+        "settling does not ask the target",
+        "if (!readable || paused) revert NotRunning(target);",
+        check="check_OnlyGuardiansOrTheTargetCloseAPause",
+    ),
+    _release(
+        "anybody disowns",
+        "if (!IAccessControl(address(GUARDIAN)).hasRole(GUARDIAN.GUARDIAN_ROLE(), msg.sender)) {",
+        "if (msg.sender == address(0)) {",
+        "check_OnlyGuardiansOrTheTargetCloseAPause",
     ),
 )
