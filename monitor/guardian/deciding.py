@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.catalogue import Catalogue
 from monitor.guardian import inputs
 from monitor.guardian.decision import VERSION, Decision, NotCanonical, decision_id, sealed
 from monitor.guardian.policy.conditions import Conditions, Point, agrees, held, minimum, written, zones
@@ -129,11 +130,11 @@ def verdict(seen: Seen, candidate: Candidate, rule: Rule) -> tuple[Kind, str]:
         return _otherwise(response, "the response has no second condition")
     if sick := seen.health.objection():
         return _otherwise(response, sick)
-    wanted = hold_of(seen.window, rule, response)
+    wanted = hold_of(seen.window.catalogue, rule, response)
     points = _points(seen, candidate, rule, wanted)
     if points[-1].second is None:
         return _otherwise(response, f"the second condition does not hold: {response.second.text}")
-    if short := held(points, wanted, _longest_gap(seen.window, rule, response)):
+    if short := held(points, wanted, _longest_gap(seen.window.catalogue, rule, response)):
         return "wait", short
     return ("pause" if response.mode == "automatic" else "shadow"), ""
 
@@ -146,10 +147,16 @@ def _otherwise(response: Response, why: str) -> tuple[Kind, str]:
 # ---------------------------------------------------------------- how long
 
 
-def hold_of(window: FrameWindow, rule: Rule, response: Response) -> Hold:
+def hold_of(catalogue: Catalogue, rule: Rule, response: Response) -> Hold:
     """For how long both conditions must hold before this response pauses."""
     assert response.second is not None
-    return minimum(zones(window, rule.expr, response.second.expr), response.hold)
+    return minimum(zones(catalogue, rule.expr, response.second.expr), response.hold)
+
+
+def reach_of(catalogue: Catalogue, rule: Rule, response: Response) -> int:
+    """Seconds of the past in which samples are looked for that show how long both conditions have held: the window must keep them."""
+    wanted = hold_of(catalogue, rule, response)
+    return wanted.seconds + (wanted.blocks + 1) * _longest_gap(catalogue, rule, response)
 
 
 def conditions_of(candidate: Candidate, rule: Rule) -> Conditions:
@@ -174,7 +181,7 @@ def _times(seen: Seen, rule: Rule, response: Response, wanted: Hold) -> list[int
     if wanted == Hold():
         return [now]
     assert response.second is not None
-    reach = wanted.seconds + (wanted.blocks + 1) * _longest_gap(seen.window, rule, response)
+    reach = reach_of(seen.window.catalogue, rule, response)
     found = {now}
     for select in (*selectors(rule.expr), *selectors(response.second.expr)):
         family = select.selector.family
@@ -183,10 +190,10 @@ def _times(seen: Seen, rule: Rule, response: Response, wanted: Hold) -> list[int
     return sorted(found, reverse=True)
 
 
-def _longest_gap(window: FrameWindow, rule: Rule, response: Response) -> int:
+def _longest_gap(catalogue: Catalogue, rule: Rule, response: Response) -> int:
     assert response.second is not None
     names = {s.selector.family for s in (*selectors(rule.expr), *selectors(response.second.expr))}
-    spoken = [window.catalogue[n].fresh_for for n in names if n in window.catalogue and window.catalogue[n].kind != "event"]
+    spoken = [catalogue[n].fresh_for for n in names if n in catalogue and catalogue[n].kind != "event"]
     return min(spoken, default=MAX_GAP)
 
 
@@ -197,7 +204,7 @@ def compose(policy: Policy, ground: Ground, seen: Seen, candidate: Candidate, ru
     """The canonical document of a pause. Raises Unprovable when others could not come to the same from this block."""
     response, instance = candidate.response, candidate.live.instance
     assert response.second is not None
-    wanted = hold_of(seen.window, rule, response)
+    wanted = hold_of(seen.window.catalogue, rule, response)
     points, tape = _recorded(seen, candidate, rule, _points(seen, candidate, rule, wanted))
     samples = tape.at(seen.at.timestamp)
     ours = [c for c in ground.collectors if any(f.name in {s.family for s in samples} for f in c.families)]

@@ -10,13 +10,15 @@ import structlog
 from sqlalchemy import select, update
 from sqlmodel import col
 
+from monitor.catalogue import SHIPPED, Catalogue
 from monitor.guardian.causes import Causes
-from monitor.guardian.deciding import Candidate, Ground, Seen, candidates, decide
+from monitor.guardian.deciding import Candidate, Ground, Seen, candidates, decide, reach_of
 from monitor.guardian.decision import Decision
 from monitor.guardian.execution import ledger
 from monitor.guardian.policy import Policy
 from monitor.model import BlockStamp, Moment
 from monitor.promql import spans
+from monitor.rules.files import RuleSet
 from monitor.rules.instances import Instances
 from monitor.store import Unit
 from monitor.store.columns import canonical, insert
@@ -61,13 +63,18 @@ class Responses:
     ground: Ground = field(default_factory=Ground)
     causes: Causes = field(default_factory=Causes)
 
-    def keep_seconds(self) -> dict[str, int]:
-        """How far back the second conditions look, by family: the window must keep it."""
+    def keep_seconds(self, rules: RuleSet) -> dict[str, int]:
+        """How far back both conditions look, by family, with the time for which they must hold: a window that keeps less would never pause."""
         found: dict[str, int] = {}
+        shipped = Catalogue(SHIPPED)
         for response in self.policy.responses:
-            if response.second is not None:
-                for select, seconds in spans(response.second.expr):
-                    found[select.selector.family] = max(found.get(select.selector.family, 0), seconds + 2 * response.hold.seconds)
+            if response.second is None:
+                continue
+            for rule in (r for r in rules.alerts if r.name == response.alert):
+                reach = reach_of(shipped, rule, response)
+                for asked, seconds in (*spans(rule.expr), *spans(response.second.expr)):
+                    family = asked.selector.family
+                    found[family] = max(found.get(family, 0), seconds + reach)
         return found
 
     def firing(self, live: Instances) -> list[Candidate]:

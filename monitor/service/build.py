@@ -118,7 +118,7 @@ def build(settings: Settings) -> Parts:
     receivers = tuple(_receiver(r, network.chain_id, store, progress, links, pauses or none) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
-        Setup.of(ruleset, made, responses.keep_seconds()), _book(settings, pauses), responses, receivers, sentinel, senders, tuple(uncovered), progress,
+        Setup.of(ruleset, made, responses.keep_seconds(ruleset)), _book(settings, pauses), responses, receivers, sentinel, senders, tuple(uncovered), progress,
         token=settings.web.secret(), pauses=pauses,
     )  # fmt: skip
 

@@ -306,7 +306,7 @@ class Service:
         except BadSettings as wrong:
             log.error("rules.not_reloaded", problems=wrong.problems, remedy="the old rules go on; `stakewarden rules check` shows all")
             return
-        self.parts.setup = Setup.of(ruleset, self.parts.collectors, self.parts.responses.keep_seconds())
+        self.parts.setup = Setup.of(ruleset, self.parts.collectors, self.parts.responses.keep_seconds(ruleset))
         if self.pipeline is not None:
             self.pipeline.reload(self.parts.setup)
 

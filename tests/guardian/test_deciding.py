@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from monitor.guardian.deciding import candidates
 from monitor.guardian.decision import Decision
 from monitor.guardian.policy import Agreement, Health
+from monitor.guardian.responses import Responses
 from monitor.model import Answer, Failed
 from tests.collectors.lido_state import ETH, account, word
 from tests.guardian import judged
-from tests.guardian.judged import RESPONSES, THREE, WHO, World, calm, policy, upgraded
+from tests.guardian.judged import RESPONSES, THREE, WHO, World, calm, ground, policy, upgraded
 
 
 def only(found: list[Decision]) -> Decision:
@@ -116,6 +117,14 @@ def test_a_longer_hold_waits_and_survives_a_window_that_is_read_back() -> None:
     found = only(world.decided(seen))
     assert only(world.decided(replace(seen, window=world.restarted()))) == found
     assert found.kind == "pause" and [p[0] for p in json.loads(found.document)["points"]] == [world.at.timestamp - n for n in (24, 12, 0)]
+
+
+def test_the_window_keeps_what_the_longest_hold_looks_at() -> None:
+    """Of both conditions: one that is forgotten while the other is kept would wait for ever, and nobody would know."""
+    held = policy(RESPONSES.replace("    mode: automatic\n", "    mode: automatic\n    hold: 2h\n"))
+    kept = Responses(held, THREE, True, ground()).keep_seconds(judged.shipped())
+    assert kept["accounting_share_rate_drift_ratio"] >= 7200 + 60 and kept["accounting_wrapped_rate_drift_ratio"] >= 7200 + 60
+    assert all(seconds > 0 for seconds in Responses(policy(), THREE, True, ground()).keep_seconds(judged.shipped()).values())
 
 
 def test_a_hold_of_an_orphaned_branch_does_not_count() -> None:
