@@ -84,10 +84,13 @@ def run(files: Iterable[Path | str], catalogue: Catalogue) -> Report:
 
 
 def states(test: UnitTest, file: TestFile, rules: RuleSet, catalogue: Catalogue) -> Iterator[tuple[BlockStamp, FrameWindow, Instances]]:
-    """The window and the instances after each evaluation of a test, for what is decided by them. Raises RuleFileErrors for wrong inputs."""
+    """The window and the instances after each evaluation of a test, for what is decided by them. Raises RuleFileErrors for wrong inputs.
+
+    The window keeps all of the test: whoever decides may look farther back than any rule.
+    """
     if wrong := in_order(_input_problems(test, rules, catalogue)):
         raise RuleFileErrors(wrong)
-    run, state = _Run(test, file, rules, catalogue), _State(0, Instances(), {})
+    run, state = _Run(test, file, rules, catalogue, test.end), _State(0, Instances(), {})
     fed = -1
     for number, at in enumerate(range(0, test.end + 1, file.evaluation_interval)):
         fed = run._feed(fed, at, number)
@@ -159,7 +162,7 @@ class _State:
 
 
 class _Run:
-    def __init__(self, test: UnitTest, file: TestFile, rules: RuleSet, catalogue: Catalogue) -> None:
+    def __init__(self, test: UnitTest, file: TestFile, rules: RuleSet, catalogue: Catalogue, keep: int = 0) -> None:
         self.test, self.step = test, file.evaluation_interval
         self.rules = rules = _asked_of(test, _arranged(rules, file.group_order))
         asked = {s.selector.family for expected in test.samples for s in selectors(expected.expr)}
@@ -170,7 +173,7 @@ class _Run:
         known = Catalogue(self.families)
         known = known.extended(recorded_families(self.rules, known))
         sources = [Source(f"test:{f.name}", (f.name,)) for f in self.families] + list(recording_sources(self.rules))
-        self.window = FrameWindow(known, sources, _longest(rules, test))
+        self.window = FrameWindow(known, sources, max(keep, _longest(rules, test)))
 
     def failures(self) -> Iterator[Failure]:
         wanted = sorted(self.test.expectations, key=lambda x: x.at)

@@ -123,6 +123,23 @@ def test_a_case_that_does_not_hold_is_told(tmp_path: Path, old: str, new: str, s
     assert said in report(tmp_path, text.replace(old, new, 1))
 
 
+def test_a_case_looks_as_far_back_as_the_hold_asks(tmp_path: Path) -> None:
+    response = RESPONSES.split("  - name: vault-unapproved")[0].replace("    mode:", "    hold: 5m\n    mode:", 1)
+    (tmp_path / "responses.yaml").write_text(response)
+    series = "".join(
+        f"      - {{series: 'accounting_{n}_rate_drift_ratio{{protocol=\"lido\"}}', values: 0 -0.1x40}}\n" for n in ("share", "wrapped")
+    )
+    cases = "".join(
+        f"      - {{at: {at}, response: vault-unbacked-mint, outcome: {came}}}\n" for at, came in (("5m", "wait"), ("312s", "pause"))
+    )
+    (tmp_path / "responses.test.yaml").write_text(
+        f"responses: responses.yaml\nrule_files: [{ROOT}/rules/packs/lido.yaml]\nendpoints: {{a: one, b: two, c: three}}\ntests:\n"
+        f"  - name: t\n    interval: 12s\n    input_series:\n{series}    cases:\n{cases}"
+    )
+    found = run([tmp_path / "responses.test.yaml"], Catalogue(SHIPPED))
+    assert found.passed, found
+
+
 def test_an_empty_file_of_cases_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "responses.test.yaml").write_text("")
     with pytest.raises(RuleFileErrors, match="the file is empty"):

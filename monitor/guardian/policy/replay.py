@@ -158,8 +158,9 @@ def _answerable(response: Response, rules: RuleSet, incidents: Sequence[Incident
     said = [j for incident in incidents for j in incident.judgements]
     causes, targets = {j.cause for j in said} - {""}, {j.target for j in said}
     for what, name, known in (("cause", response.incidents.cause, causes), ("target", response.incidents.target, targets)):
-        if name not in known:
-            near = nearest(name, known)
+        near = nearest(name, known)
+        if name not in known and (near or what == "target"):
+            # A cause that no incident here has may be one that nobody met yet; one that is nearly another's is a slip.
             meant = f'; did you mean "{near}"?' if near else ""
             raise NotReplayable(f'{response.name}: no incident has the {what} "{name}"; there are {", ".join(sorted(known))}{meant}')
 
