@@ -21,11 +21,11 @@ Item: TypeAlias = "bytes | Sequence[Item]"
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A call without ether. Fees are wei a unit of gas."""
+    """A call without ether, or the creation of a contract (``to`` is None). Fees are wei a unit of gas."""
 
     chain_id: int
     nonce: int
-    to: Address
+    to: Address | None
     data: bytes
     gas: int
     max_fee: int
@@ -34,7 +34,7 @@ class Transaction:
     @property
     def fields(self) -> list[Item]:
         numbers = (self.chain_id, self.nonce, self.priority_fee, self.max_fee, self.gas)
-        return [*map(_number, numbers), bytes.fromhex(self.to[2:]), b"", self.data, []]
+        return [*map(_number, numbers), bytes.fromhex((self.to or "0x")[2:]), b"", self.data, []]
 
     @property
     def unsigned(self) -> bytes:

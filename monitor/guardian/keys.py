@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from eth_hash.auto import keccak
 
 from monitor.guardian.remote import RemoteSigner
 from monitor.guardian.settings import KeySettings
-from monitor.model import Address, Hash, address
+from monitor.model import Address, address
 from monitor.model.secrecy import hold
 from monitor.model.secret_settings import NoSecret, file_text, from_environment, from_file
 
@@ -49,11 +49,6 @@ class Signer:
     def __init__(self, account: LocalAccount) -> None:
         self.__account = account
         self.address: Address = address(account.address)
-
-    def sign(self, transaction: Mapping[str, Any]) -> tuple[Hash, str]:
-        """Hash and raw bytes (0x hex) of the signed transaction."""
-        signed = self.__account.sign_transaction(dict(transaction))
-        return Hash("0x" + signed.hash.hex()), "0x" + signed.raw_transaction.hex()
 
     async def sign_bytes(self, preimage: bytes) -> bytes:
         """As :class:`Key` says."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.guardian.contract import PauseImpossible
+from monitor.guardian.envelope import Transaction, sign_transaction
 from monitor.guardian.keys import Signer
 from monitor.guardian.node import Nodes, NoMajority, Refused, number, unhex
 from monitor.guardian.settings import GuardianSettings
@@ -198,7 +199,9 @@ class Person:
             what = "a transaction" if offer.waiting is None else f"transaction {offer.waiting.tx}"
             self.said(f"{what} of {self.signer.address} waits at nonce {offer.nonce} and was not mined: this takes its place")
         for _ in range(_BIDS):
-            hash, raw = self.signer.sign(self._transaction(to, data, offer))
+            hash, raw = await sign_transaction(
+                Transaction(self.chain_id, offer.nonce, to, data, offer.gas, offer.fee, offer.tip), self.signer
+            )
             self.said(f"sending {hash} (nonce {offer.nonce}, at most {offer.most / 1e18:.4f} ether)")
             taken, said = await self.nodes.send(raw, benign=lambda message: any(k in message for k in _TAKEN_ALREADY))
             if taken or _TOO_LATE in said.lower():
@@ -214,12 +217,6 @@ class Person:
             offer = self._payable(outbid, outbid.fee)
             self.said(f"another transaction waits at nonce {offer.nonce}: offering more for its place")
         raise PauseImpossible(f"no endpoint lets a transaction take the place of the one that waits at nonce {offer.nonce}: {said}")
-
-    def _transaction(self, to: Address | None, data: bytes, offer: Offer) -> dict[str, Any]:
-        return {
-            "type": 2, "chainId": self.chain_id, "nonce": offer.nonce, "to": to or "", "value": 0, "data": data,
-            "gas": offer.gas, "maxFeePerGas": offer.fee, "maxPriorityFeePerGas": offer.tip,
-        }  # fmt: skip
 
     async def _receipt(self, hashes: list[Hash], nonce: int) -> tuple[Hash, Hash, int, bool, int]:
         """Of the first that is mined."""

@@ -11,8 +11,10 @@ import pytest
 from eth_account import Account
 from pydantic import ValidationError
 
+from monitor.guardian.envelope import Transaction, sign_transaction
 from monitor.guardian.keys import KeyProblem, Signer, load_signer
 from monitor.guardian.settings import GuardianSettings, KeySettings
+from monitor.model import Address
 
 KEY = "0x" + "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 ADDRESS = Account.from_key(KEY).address
@@ -127,20 +129,9 @@ def test_guardian_settings_name_what_is_wrong(change: dict[str, object], said: s
         GuardianSettings.model_validate({**good, **change})
 
 
-def test_a_signer_signs_what_the_chain_recovers() -> None:
+async def test_a_signer_signs_what_the_chain_recovers() -> None:
     signer = load_signer(KeySettings(env="K"), {"K": KEY})
     assert isinstance(signer, Signer)
-    hash, raw = signer.sign(
-        {
-            "type": 2,
-            "chainId": 1,
-            "nonce": 0,
-            "to": ADDRESS,
-            "value": 0,
-            "data": b"",
-            "gas": 21000,
-            "maxFeePerGas": 1,
-            "maxPriorityFeePerGas": 1,
-        }
-    )
-    assert Account.recover_transaction(raw) == ADDRESS and len(hash) == 66
+    for to in (Address(ADDRESS), None):
+        hash, raw = await sign_transaction(Transaction(1, 0, to, b"", 21_000, 1, 1), signer)
+        assert Account.recover_transaction(raw) == ADDRESS and len(hash) == 66
