@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
+import pytest
 import structlog
 
 from monitor.service.schedule import Schedule
@@ -84,3 +86,38 @@ def test_stopping_ends_it_and_can_be_done_twice() -> None:
         assert runs == ended
 
     asyncio.run(run())
+
+
+def test_a_job_that_a_stop_interrupts_has_not_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither we nor APScheduler, which logs with a traceback, say so. A job that is cancelled otherwise has failed."""
+
+    async def run() -> None:
+        failed: list[str] = []
+        begun = interrupted = False
+
+        async def endless() -> None:
+            nonlocal begun, interrupted
+            begun = True
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                interrupted = True
+                raise
+
+        async def gives_up() -> None:
+            raise asyncio.CancelledError
+
+        schedule = Schedule({"endless": (60, endless), "gives_up": (60, gives_up)}, lambda name, _: failed.append(name))
+        schedule.start()
+        with structlog.testing.capture_logs() as said:
+            await until(lambda: begun and bool(failed))
+            assert [s["job"] for s in said] == failed == ["gives_up"]
+            caplog.clear()
+            schedule.stop()
+            await until(lambda: interrupted)
+            await asyncio.sleep(0.01)
+        assert len(said) == 1 and failed == ["gives_up"]
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(run())
+    assert caplog.records == []
