@@ -16,12 +16,16 @@ HELD = (
     "Releaser.sol",
     "Targets.sol",
 )
+NEEDLESS = (
+    "test/halmos/**", "test/devnet/**", "**/Gas*.t.sol", "**/Invariants.t.sol", "src/devnet/lido/**", "src/devnet/peg/**", "src/devnet/eigenlayer/**",
+)  # fmt: skip
 
 
 def test_every_line_and_branch_of_the_guardian_is_run() -> None:
-    # Without the optimizer, as coverage compiles, gas is not what the gas tests hold; long random runs reach no other lines.
+    # Without the optimizer, as coverage compiles, gas is not what the gas tests hold; long random runs reach no other lines. Coverage
+    # compiles anew each time, so what the guardian's own tests do not use is left out.
     command = ["node_modules/.bin/forge", "coverage", "--report", "summary", "--no-match-coverage", "src/devnet|test|node_modules"]
-    command += ["--no-match-contract", "Gas|Invariant"]
+    command += ["--no-match-contract", "Gas|Invariant", "--skip", *NEEDLESS]
     done = subprocess.run(
         command, cwd=CONTRACTS, capture_output=True, text=True, timeout=600, env={**os.environ, "NO_COLOR": "1", "FOUNDRY_FUZZ_RUNS": "32"}
     )
