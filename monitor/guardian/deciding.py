@@ -236,11 +236,13 @@ def _recorded(seen: Seen, candidate: Candidate, rule: Rule, points: Sequence[Poi
     """The samples behind these points: those that speak of what the alert speaks of, or all where that would change a value."""
     pair = conditions_of(candidate, rule)
     about = {**dict(candidate.live.instance.labels), **dict(candidate.live.element)}
-    for tape in (Recorder(seen.window, lambda row: agrees(about, row)), Recorder(seen.window)):
-        again = [pair.at(tape, p.at) for p in points]
-        if [written(p) for p in again] == [written(p) for p in points]:
-            return again, tape
-    raise Unprovable("the conditions come to something else when they are evaluated again")
+    whole = Recorder(seen.window)
+    told = [pair.at(whole, p.at) for p in points]
+    if [p.holds for p in told] != [p.holds for p in points]:
+        raise Unprovable("the conditions come to something else when they are evaluated again")
+    less = Recorder(seen.window, lambda row: agrees(about, row))
+    again = [pair.at(less, p.at) for p in points]
+    return (again, less) if [written(p) for p in again] == [written(p) for p in told] else (told, whole)
 
 
 def is_event(window: FrameWindow, family: str) -> bool:

@@ -40,13 +40,13 @@ class Recorder:
 
     def range(self, selector: Selector, at: int, seconds: int) -> Matrix:
         found = self.window.range(selector, at, seconds)
-        chosen = [i for i, row in enumerate(found.labels.rows) if self.about(row)]
+        chosen = self._chosen(found.labels)
         seen = found.present[:, chosen].any(axis=1) if chosen else np.zeros(len(found.times), bool)
         found = Matrix(
             LabelTable(found.labels.rows[i] for i in chosen),
             found.times[seen],
-            found.values[seen][:, chosen],
-            found.present[seen][:, chosen],
+            np.ascontiguousarray(found.values[seen][:, chosen]),
+            np.ascontiguousarray(found.present[seen][:, chosen]),
             found.known[chosen],
             frozenset(entry for entry in found.missing if self.about(entry)),
         )
@@ -55,7 +55,7 @@ class Recorder:
 
     def _vector(self, kind: str, selector: Selector, at: int, ask: Callable[[Selector, int], Vector]) -> Vector:
         found = ask(selector, at)
-        chosen = [i for i, row in enumerate(found.labels.rows) if self.about(row)]
+        chosen = self._chosen(found.labels)
         found = Vector(
             LabelTable(found.labels.rows[i] for i in chosen),
             found.values[chosen],
@@ -64,6 +64,10 @@ class Recorder:
         )
         self._keep((kind, str(selector), at, 0), selector, found)
         return found
+
+    def _chosen(self, table: LabelTable) -> list[int]:
+        """The rows that are kept, by label: a window's own order depends on its past, and a sum of floats on their order."""
+        return sorted((i for i, row in enumerate(table.rows) if self.about(row)), key=lambda i: table.rows[i])
 
     def _keep(self, key: Key, selector: Selector, found: Vector | Matrix) -> None:
         self.kept[key] = found

@@ -32,7 +32,7 @@ class Point:
 
 def written(point: Point) -> list[Any]:
     """A point as canonical values: the exact values as text, empty where a condition is not known to hold."""
-    return [point.at, *("" if value is None else repr(value) for value in (point.first, point.second))]
+    return [point.at, *("" if value is None else repr(float(value)) for value in (point.first, point.second))]
 
 
 @dataclass(frozen=True, slots=True)
