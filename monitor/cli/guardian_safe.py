@@ -49,8 +49,11 @@ _DAY = 86_400
 
 @app.command("prepare")
 def prepare_command(
-    target: Annotated[
-        str, typer.Argument(help="What to pause, as `guardian levers` names it: lido/withdrawal_queue, or a target of the settings.")
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            help="What to pause, as `guardian levers` names it: lido/withdrawal_queue, or a target of the settings. Several are one transaction, all or nothing.",
+        ),
     ],
     rpc: RpcOption = None,
     settings: SettingsOption = None,
@@ -80,13 +83,14 @@ def prepare_command(
 
     async def work(nodes: Nodes, chain_id: int) -> tuple[Plan, Review, dict[Address, str]]:
         at = await nodes.newest()
-        planner = Planner(Reader(NodesSource(nodes), at), where.declarations(chain_id), where.guardian)
-        plan = await planner.plan(target, choice)
+        declared = where.declarations(chain_id)
+        planner = Planner(Reader(NodesSource(nodes), at), declared, where.guardian)
+        plan = await planner.plan_all(targets, choice, declared.batchers())
         document = await prepare(nodes, plan, at, chain_id, nonce=nonce, reason=reason, lives=None if days is None else days * _DAY)
-        return plan, await review(nodes, document, (), planner.names, at), dict(planner.names)
+        return plan, await review(nodes, document, (), planner.names, at, declared.batchers()), dict(planner.names)
 
     plan, found, names = where.run(work)
-    file = out or Path(f"safe-{target.replace('/', '-')}-{found.document.transaction.nonce}.json")
+    file = out or Path(f"safe-{'-and-'.join(targets).replace('/', '-')}-{found.document.transaction.nonce}.json")
     conflicts = rivals(found.document, [(str(p), _load(p)) for p in beside or ()])
     _write(file, found.document.as_json())
     typer.echo("\n".join([*review_lines(found, names, gathering=True), *(f"WARNING      {w}" for w in plan.warnings)]))
@@ -132,8 +136,9 @@ def sign(
     """Sign as an owner, after reading what it does. Needs no endpoint. Compare the hashes with what your wallet or colleague shows."""
     document = _load(file)
     t = document.transaction
-    names = declarations(t.chain_id, levers).names()
-    examined = examine(t, names)
+    declared = declarations(t.chain_id, levers)
+    names = declared.names()
+    examined = examine(t, names, declared.batchers())
     typer.echo("\n".join([*call_lines(t, examined, names), "", *hash_lines(t)]))
     if examined.refused:
         raise Failure("not signed: " + "; ".join(f.text for f in examined.refused), code=1)
@@ -189,8 +194,9 @@ def send_command(
     document, files = _load(file), _signatures(signatures)
 
     async def work(nodes: Nodes, chain_id: int) -> Any:
-        names = {**where.declarations(chain_id).names(), **(own_names(where.guardian) if where.guardian else {})}
-        found = await review(nodes, document, files, names)
+        declared = where.declarations(chain_id)
+        names = {**declared.names(), **(own_names(where.guardian) if where.guardian else {})}
+        found = await review(nodes, document, files, names, batchers=declared.batchers())
         return await send(nodes, payer, found, where.fees, dry_run=dry_run)
 
     done = where.run(work)
@@ -208,8 +214,9 @@ def _reviewed(
     document, files = _load(file), _signatures(signatures)
 
     async def work(nodes: Nodes, chain_id: int) -> tuple[Review, dict[Address, str]]:
-        names = {**where.declarations(chain_id).names(), **(own_names(where.guardian) if where.guardian else {})}
-        return await review(nodes, document, files, names), names
+        declared = where.declarations(chain_id)
+        names = {**declared.names(), **(own_names(where.guardian) if where.guardian else {})}
+        return await review(nodes, document, files, names, batchers=declared.batchers()), names
 
     return where.run(work)
 
@@ -225,7 +232,9 @@ def _as_json(found: Review, conflicts: list[str]) -> dict[str, Any]:
     return {
         "safe": t.safe, "chain_id": t.chain_id, "nonce": t.nonce, "to": t.to, "value": t.value, "operation": t.operation,
         "domain_hash": "0x" + t.domain_hash.hex(), "message_hash": "0x" + t.message_hash.hex(), "safe_tx_hash": "0x" + t.hash.hex(),
-        "decoded": plain(found.examined.decoded), "findings": plain(found.examined.findings), "signed_by": list(found.gathered.owners),
+        "decoded": plain(found.examined.decoded),
+        "calls": [{"to": part.to, "data": "0x" + part.data.hex(), "decoded": plain(decoded)} for part, decoded in found.examined.parts],
+        "findings": plain(found.examined.findings), "signed_by": list(found.gathered.owners),
         "not_taken": plain(found.gathered.refused), "checks": plain(found.checks), "ready": found.ready, "used": plain(found.used),
         "warnings": list(found.state.warnings), "conflicts": conflicts,
     }  # fmt: skip

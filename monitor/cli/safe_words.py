@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.guardian.safe.decode import Argument, Examined
+from monitor.guardian.safe.decode import Argument, Decoded, Examined
 from monitor.guardian.safe.flow import Review
 from monitor.guardian.safe.signatures import Signature
 from monitor.guardian.safe.transaction import APPROVE_HASH, SafeTransaction
@@ -13,16 +13,13 @@ from monitor.model import Address
 
 Names = Mapping[Address, str]
 _OPERATIONS = {0: "CALL", 1: "DELEGATECALL"}
+_RUNS = " to a known MultiSendCallOnly, which makes the calls below as the Safe (compare this address; `show` compares its code)"
 
 
 def call_lines(t: SafeTransaction, examined: Examined, names: Names) -> list[str]:
     """What it does, and what speaks against it."""
     decoded = examined.decoded
-    function = (
-        "NOT KNOWN"
-        if decoded is None
-        else f"{decoded.signature.split('(')[0]}({', '.join(_argument(a, names) for a in decoded.arguments)})"
-    )
+    function = f"multiSend({len(examined.parts)} calls)" if examined.parts else _function(decoded, names)
     lines = [
         f"chain        {t.chain_id}",
         f"Safe         {_named(t.safe, names)}, nonce {t.nonce}",
@@ -30,11 +27,23 @@ def call_lines(t: SafeTransaction, examined: Examined, names: Names) -> list[str
         f"function     {function}",
         f"meaning      {decoded.meaning if decoded else 'nobody here can say'}",
         f"value        {t.value} wei",
-        f"operation    {_OPERATIONS.get(t.operation, t.operation)}",
+        f"operation    {_OPERATIONS.get(t.operation, t.operation)}{_RUNS if examined.parts else ''}",
         f"data         0x{t.data.hex()}",
     ]
+    for i, (part, inside) in enumerate(examined.parts, 1):
+        lines += [
+            f"call {i:<8}to {_named(part.to, names)}",
+            f"{'':13}{_function(inside, names)}",
+            f"{'':13}{inside.meaning if inside else 'nobody here can say'}",
+        ]
     marks = {"refuse": "DO NOT SIGN", "warn": "WARNING"}
     return lines + [f"{marks[f.level]:12} {f.text}" for f in examined.findings]
+
+
+def _function(decoded: Decoded | None, names: Names) -> str:
+    if decoded is None:
+        return "NOT KNOWN"
+    return f"{decoded.signature.split('(')[0]}({', '.join(_argument(a, names) for a in decoded.arguments)})"
 
 
 def hash_lines(t: SafeTransaction) -> list[str]:

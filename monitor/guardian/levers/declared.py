@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from monitor.guardian.safe.batch import CANONICAL, Batchers
 from monitor.guardian.settings import AddressText
 from monitor.model import Address
 from monitor.protocols.abi import Function
@@ -22,6 +23,7 @@ from monitor.protocols.fragments import BadFragment
 _MAX_FILE = 1024 * 1024
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Words = Annotated[str, Field(min_length=1, max_length=400)]
+CodeHash = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
 
 
 class BadDeclaration(Exception):
@@ -161,6 +163,19 @@ class Declarations(_Strict):
     network: int = Field(gt=0)
     accounts: dict[str, AddressText] = {}
     protocols: tuple[ProtocolLevers, ...]
+    multisend: dict[AddressText, CodeHash] = {}
+    """For an embedded chain alone: what makes several calls of a Safe there, by the hash of its code. Elsewhere only Safe's own contracts are taken."""
+
+    @model_validator(mode="after")
+    def _own_multisend(self) -> Declarations:
+        if self.multisend:
+            from monitor.guardian.policy import EMBEDDED_CHAINS  # with all of the policy behind it, which other networks do without
+
+            if self.network not in EMBEDDED_CHAINS:
+                raise ValueError(
+                    "multisend: a contract that a Safe runs by delegatecall could do anything to it; only Safe's own are taken"
+                )
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> Declarations:
@@ -177,6 +192,10 @@ class Declarations(_Strict):
         found = {Address(a): name for name, a in self.accounts.items()}
         found.update({lever.where: f"{p.protocol}/{lever.contract}" for p in self.protocols for lever in p.levers})
         return found
+
+    def batchers(self) -> Batchers:
+        """Contracts that may make several calls as a Safe, by the hash of their code."""
+        return CANONICAL if not self.multisend else {Address(a): bytes.fromhex(h[2:]) for a, h in self.multisend.items()}
 
     def find(self, name: str) -> tuple[str, Declared] | None:
         """Protocol and lever of ``protocol/contract``, or of ``contract`` where one protocol alone has it."""

@@ -7,9 +7,10 @@ decoded strictly: bytes that the function would not read are refused too, for a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from monitor.guardian.safe.batch import CANONICAL, BadBatch, Batchers, Part, is_batch, parts
 from monitor.guardian.safe.transaction import CALL, DELEGATECALL, NO_ADDRESS, SafeTransaction
 from monitor.model import Address
 from monitor.protocols.abi import Function, decode
@@ -121,10 +122,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a transaction is, by us. ``decoded`` is None when nobody can say."""
+    """What a transaction is, by us. ``decoded`` is None when nobody can say. ``parts``: the calls of a batch with what each is."""
 
     decoded: Decoded | None
     findings: tuple[Finding, ...]
+    parts: tuple[tuple[Part, Decoded | None], ...] = ()
 
     @property
     def refused(self) -> tuple[Finding, ...]:
@@ -146,19 +148,43 @@ def decode_call(data: bytes) -> Decoded | None:
 
 def in_words(data: bytes) -> str:
     """The call in one line, for lists; its bytes where the function is not on the list."""
-    found = decode_call(data)
+    try:
+        return "; ".join(f"{part.to}: {in_words(part.data)}" for part in parts(data))
+    except BadBatch:
+        found = decode_call(data)
     return (
         f"0x{data.hex()}" if found is None else f"{found.signature} {', '.join(f'{a.name} = {a.value}' for a in found.arguments)}".rstrip()
     )
 
 
-def examine(transaction: SafeTransaction, names: Mapping[Address, str]) -> Examined:
-    """Decode and judge. ``names``: contracts that we know, by address; another one is worth a warning."""
+def examine(transaction: SafeTransaction, names: Mapping[Address, str], batchers: Batchers = CANONICAL) -> Examined:
+    """Decode and judge. ``names``: contracts that we know, by address; another one is worth a warning. ``batchers``: see ``batch``."""
+    if is_batch(transaction, batchers):
+        return _batch(transaction, names)
     if _rejects(transaction):
         text = "a call of the Safe to itself without data: it does nothing but use up the nonce"
         return Examined(None, (*_envelope(transaction), Finding("warn", "rejection", text)))
     decoded = decode_call(transaction.data)
     return Examined(decoded, (*_envelope(transaction), *_content(transaction, decoded, names)))
+
+
+def _batch(t: SafeTransaction, names: Mapping[Address, str]) -> Examined:
+    """Each call inside by the same rules as one that stands alone; one that would be refused refuses all."""
+    around = _envelope(replace(t, operation=CALL))
+    try:
+        calls = parts(t.data)
+    except BadBatch as wrong:
+        return Examined(None, (*around, Finding("refuse", "batch", str(wrong))))
+    shown = tuple((part, decode_call(part.data)) for part in calls)
+    inside = [
+        replace(finding, text=f"call {i}: {finding.text}")
+        for i, (part, decoded) in enumerate(shown, 1)
+        for finding in _content(replace(t, to=part.to, data=part.data, operation=CALL), decoded, names)
+    ]
+    if len(set(calls)) < len(calls):
+        inside.append(Finding("refuse", "twice", "the same call is made twice: the second pause would fail, and the first with it"))
+    whole = Decoded("multiSend(bytes)", (), "brakes", f"makes {len(calls)} calls, all or none of them; each is shown below")
+    return Examined(whole, (*around, *inside), shown)
 
 
 def _odd(decoded: Decoded) -> list[Finding]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.guardian.checks import Check
 from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.keys import Signer
 from monitor.guardian.levers import flags
-from monitor.guardian.node import Nodes, Refused, number
+from monitor.guardian.node import Nodes, Refused, number, unhex
 from monitor.guardian.person import Fees, Mined, Person, gas_with_room
+from monitor.guardian.safe.batch import CANONICAL, Batchers, calls_of, is_batch, same_code
 from monitor.guardian.safe.decode import Examined, Finding, examine
 from monitor.guardian.safe.document import Document, Prepared, SignatureFile
 from monitor.guardian.safe.plan import Plan
@@ -19,7 +20,8 @@ from monitor.guardian.safe.readback import paused_afterwards
 from monitor.guardian.safe.reverts import explain
 from monitor.guardian.safe.review import Gathered, checks, gather
 from monitor.guardian.safe.signatures import packed
-from monitor.guardian.safe.state import SafeState, hash_by_the_safe, read_approvals, read_safe, simulate
+from monitor.guardian.safe.simulation import simulated_check
+from monitor.guardian.safe.state import SafeState, hash_by_the_safe, read_approvals, read_safe
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.safe.used import Use, who_used
 from monitor.model import Address, BlockStamp
@@ -60,27 +62,38 @@ async def prepare(
 ) -> Document:
     """The document of a plan, with the Safe's next nonce unless one is given. ``lives``: seconds until it expires."""
     state = await read_safe(nodes, plan.safe, at)
-    transaction = SafeTransaction(chain_id, plan.safe, state.nonce if nonce is None else nonce, plan.to, plan.data)
+    transaction = SafeTransaction(
+        chain_id, plan.safe, state.nonce if nonce is None else nonce, plan.to, plan.data, operation=plan.operation
+    )
     prepared = Prepared(at.number, at.timestamp, state.owners, state.threshold, state.version)
     return Document(transaction, prepared, plan.words, reason, None if lives is None else at.timestamp + lives, {})
 
 
 async def review(
-    nodes: Nodes, document: Document, files: Sequence[SignatureFile], names: Mapping[Address, str], at: BlockStamp | None = None
+    nodes: Nodes,
+    document: Document,
+    files: Sequence[SignatureFile],
+    names: Mapping[Address, str],
+    at: BlockStamp | None = None,
+    batchers: Batchers = CANONICAL,
 ) -> Review:
-    """Everything about a transaction, read at one block. Raises NoMajority, and PauseImpossible for another chain or no Safe."""
+    """Everything about a transaction, read at one block. Raises NoMajority, and PauseImpossible for another chain or no Safe.
+
+    ``batchers``: contracts whose code, when it is what it should be, may make several calls as the Safe.
+    """
     t = document.transaction
     chain_id, stamp = await asyncio.gather(nodes.agreed("chain id", number, "eth_chainId"), nodes.newest() if at is None else _given(at))
     if chain_id != t.chain_id:
         raise PauseImpossible(f"the endpoints are of chain {chain_id}, the transaction is for chain {t.chain_id}")
     state = await read_safe(nodes, t.safe, stamp)
-    approvals, by_safe, reverted, kept = await asyncio.gather(
-        read_approvals(nodes, t, state), hash_by_the_safe(nodes, t, stamp), simulate(nodes, t, stamp), _flags_kept(nodes, t, stamp)
-    )
+    approvals, by_safe, simulated, kept, batch = await asyncio.gather(
+        read_approvals(nodes, t, state), hash_by_the_safe(nodes, t, stamp), simulated_check(nodes, t, stamp, batchers),
+        _flags_kept(nodes, t, stamp, batchers), _batcher(nodes, t, stamp, batchers),
+    )  # fmt: skip
     gathered = gather(document, files, approvals, state.owners)
-    found = checks(document, state, gathered, reverted, "" if reverted is None else explain(reverted))
+    found = (*checks(document, state, gathered), simulated)
     used = await who_used(nodes, state, t.nonce) if t.nonce < state.nonce else None
-    return Review(document, state, _examined(t, names, by_safe), gathered, (*found, *kept), used)
+    return Review(document, state, _examined(t, names, by_safe, batchers), gathered, (*found, *batch, *kept), used)
 
 
 async def send(nodes: Nodes, signer: Signer, reviewed: Review, fees: Fees, *, dry_run: bool = False) -> Sent | None:
@@ -107,12 +120,26 @@ async def send(nodes: Nodes, signer: Signer, reviewed: Review, fees: Fees, *, dr
     mined = await Person(nodes, signer, t.chain_id, fees).call(
         t.safe, data, await gas_with_room(nodes, signer.address, t.safe, data), rehearse
     )
-    seen = await paused_afterwards(nodes, t, mined.block_hash)
+    seen = "; ".join([await paused_afterwards(nodes, one, mined.block_hash) for one in calls_of(t)])
     return Sent(mined, seen, tuple(s.owner for s in signatures))
 
 
-async def _flags_kept(nodes: Nodes, t: SafeTransaction, at: BlockStamp) -> tuple[Check, ...]:
-    """For ``pause(uint256)``: that no flag was set since which the argument would clear."""
+async def _batcher(nodes: Nodes, t: SafeTransaction, at: BlockStamp, batchers: Batchers) -> tuple[Check, ...]:
+    """For several calls: that the contract which makes them as the Safe is what it should be."""
+    if not is_batch(t, batchers):
+        return ()
+    code = await nodes.agreed("code of the contract that makes the calls", unhex, "eth_getCode", t.to, {"blockHash": at.hash})
+    why = same_code(t.to, code, batchers)
+    return (Check("makes_calls_only", why is None, why or f"the code at {t.to} is MultiSendCallOnly's, byte for byte"),)
+
+
+async def _flags_kept(nodes: Nodes, t: SafeTransaction, at: BlockStamp, batchers: Batchers) -> tuple[Check, ...]:
+    """For each ``pause(uint256)``: that no flag was set since which the argument would clear."""
+    found = [await _flags_kept_by(nodes, one, at) for one in (calls_of(t) if is_batch(t, batchers) else (t,))]
+    return next((f for f in found if f and not f[0].ok), next((f for f in found if f), ()))
+
+
+async def _flags_kept_by(nodes: Nodes, t: SafeTransaction, at: BlockStamp) -> tuple[Check, ...]:
     if t.data[:4] != flags.PAUSE.selector or len(t.data) != 36:
         return ()
     answer = await nodes.call("flags", t.to, flags.PAUSED.call().data, block={"blockHash": at.hash})
@@ -123,9 +150,9 @@ async def _flags_kept(nodes: Nodes, t: SafeTransaction, at: BlockStamp) -> tuple
     return (Check("flags_kept", not lost, said if lost else "every flag that is set stays set"),)
 
 
-def _examined(t: SafeTransaction, names: Mapping[Address, str], by_safe: bytes | None) -> Examined:
+def _examined(t: SafeTransaction, names: Mapping[Address, str], by_safe: bytes | None, batchers: Batchers) -> Examined:
     """What we make of it, and whether the Safe computes the same hash as we do."""
-    found = examine(t, names)
+    found = examine(t, names, batchers)
     if by_safe == t.hash:
         return found
     text = (
@@ -134,7 +161,7 @@ def _examined(t: SafeTransaction, names: Mapping[Address, str], by_safe: bytes |
         else f"the Safe computes another hash (0x{by_safe.hex()}): owners' signatures of ours would not count (a Safe older than 1.3.0?)"
     )
     finding = Finding("warn" if by_safe is None else "refuse", "hash_by_the_safe", text)
-    return Examined(found.decoded, (*found.findings, finding))
+    return replace(found, findings=(*found.findings, finding))
 
 
 async def _given(at: BlockStamp) -> BlockStamp:

@@ -12,6 +12,8 @@ from monitor.guardian.levers.declared import BreakerLever, Declarations, Declare
 from monitor.guardian.levers.own import own_names
 from monitor.guardian.levers.people import Party, holders, parties, party
 from monitor.guardian.levers.reader import Reader, Unknown
+from monitor.guardian.safe.batch import Batchers, Part, packed, same_code
+from monitor.guardian.safe.transaction import CALL, DELEGATECALL
 from monitor.guardian.settings import GuardianSettings
 from monitor.model import Address
 
@@ -35,6 +37,7 @@ class Plan:
     data: bytes
     words: str
     warnings: tuple[str, ...] = ()
+    operation: int = CALL
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,51 @@ class Planner:
 
     async def plan(self, name: str, choice: Choice) -> Plan:
         """The call that pauses ``name``. Raises PauseImpossible with the reason, and what can be done instead."""
-        if self.settings is not None and any(t.name == name for t in self.settings.targets):
+        if self.settings is not None and self._is_own(name):
             return await self._own(self.settings, name, choice)
         found = self.declarations.find(name)
         if found is None:
             raise PauseImpossible(self._unheard(name))
         protocol, lever = found
         return await self._declared(f"{protocol}/{lever.contract}", lever, choice)
+
+    async def plan_all(self, names: Sequence[str], choice: Choice, batchers: Batchers) -> Plan:
+        """One transaction that pauses all of these: through our guardian one call of its own, else a batch of calls, all or nothing.
+
+        Raises PauseImpossible, also when they are not one Safe's.
+        """
+        if len(names) == 1:
+            return await self.plan(names[0], choice)
+        plans = [await self.plan(name, choice) for name in names]
+        by_safe = {plan.safe: name for plan, name in zip(plans, names, strict=True)}
+        if len(by_safe) > 1:
+            whose = ", ".join(f"{name}: {safe}" for safe, name in by_safe.items())
+            raise PauseImpossible(f"they are not one Safe's, so they are several transactions ({whose}): prepare them one by one")
+        if len({(p.to, p.data) for p in plans}) < len(plans):
+            raise PauseImpossible("the same call twice: name each target once")
+        words = "; ".join(p.words for p in plans)
+        warnings = tuple(dict.fromkeys(w for p in plans for w in p.warnings))
+        if self.settings is not None and all(self._is_own(name) for name in names):
+            targets = tuple(self.settings.target(name).where for name in names)
+            return Plan(plans[0].safe, self.settings.where, guardian.PAUSE_TARGETS.call(targets).data, words, warnings)
+        warnings += ("all or nothing: if one of the calls fails, none is made",)
+        data = packed([Part(p.to, p.data) for p in plans])
+        return Plan(plans[0].safe, await self._batcher(batchers), data, words, warnings, DELEGATECALL)
+
+    async def _batcher(self, batchers: Batchers) -> Address:
+        """The first contract that makes several calls and is what it should be on this chain."""
+        wrong = []
+        for where in batchers:
+            code = await self.reader.code(where)
+            if isinstance(code, Unknown):
+                raise PauseImpossible(f"the code of {where} cannot be told: {code}; prepare the pauses one by one")
+            if (why := same_code(where, code, batchers)) is None:
+                return where
+            wrong.append(why)
+        raise PauseImpossible(f"no MultiSendCallOnly is on this chain ({'; '.join(wrong)}): prepare the pauses one by one")
+
+    def _is_own(self, name: str) -> bool:
+        return self.settings is not None and any(t.name == name for t in self.settings.targets)
 
     async def _declared(self, name: str, lever: Declared, choice: Choice) -> Plan:
         match lever:

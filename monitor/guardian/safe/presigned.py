@@ -7,13 +7,14 @@ from pathlib import Path
 
 from monitor.guardian.checks import Check
 from monitor.guardian.levers.target import NoGood, ask
+from monitor.guardian.safe.batch import CANONICAL, is_batch, same_code
 from monitor.guardian.safe.decode import examine
 from monitor.guardian.safe.document import Document, load
-from monitor.guardian.safe.reverts import explain
 from monitor.guardian.safe.review import checks, gather
 from monitor.guardian.safe.signatures import approved
+from monitor.guardian.safe.simulation import simulated, simulation
 from monitor.guardian.safe.state import APPROVED, NONCE, OWNERS, THRESHOLD, SafeState
-from monitor.model import Call, Read, Reverted, Snapshot, Unanswered
+from monitor.model import Code, Read, Snapshot, Unanswered
 from monitor.protocols.abi import Contract
 
 
@@ -34,15 +35,21 @@ class Presigned:
         return Contract("safe", self.document.transaction.safe)
 
     @property
-    def _simulation(self) -> Read:
+    def _simulation(self) -> Read | None:
+        return simulation(self.document.transaction, CANONICAL)
+
+    @property
+    def _code(self) -> Read | None:
+        """The code of the contract that makes several calls, if there are several."""
         t = self.document.transaction
-        return Read(t.to, Call(t.data), caller=t.safe)
+        return Read(t.to, Code()) if is_batch(t, CANONICAL) else None
 
     def reads(self) -> list[Read]:
         """What to read at a block."""
         digest = self.document.transaction.hash
         approvals = [self._safe.read(APPROVED, owner, digest) for owner in self.document.prepared.owners]
-        return [self._safe.read(OWNERS), self._safe.read(THRESHOLD), self._safe.read(NONCE), self._simulation, *approvals]
+        more = [read for read in (self._simulation, self._code) if read is not None]
+        return [self._safe.read(OWNERS), self._safe.read(THRESHOLD), self._safe.read(NONCE), *more, *approvals]
 
     def judge(self, snapshot: Snapshot) -> tuple[Check, ...]:
         """Whether it could be sent at that block, condition by condition. Raises Unanswered for what nobody answered."""
@@ -56,17 +63,11 @@ class Presigned:
             approved(o) for o in self.document.prepared.owners if o in owners and ask(snapshot, self._safe, APPROVED, o, t.hash) == 1
         ]
         gathered = gather(self.document, (), approvals, owners)
-        reverted = self._reverted(snapshot)
-        refused = examine(t, {}).refused
-        plain = Check("plain_pause", not refused, "; ".join(f.text for f in refused) or "it pauses and does nothing else")
-        return (plain, *checks(self.document, state, gathered, reverted, "" if reverted is None else explain(reverted)))
-
-    def _reverted(self, snapshot: Snapshot) -> bytes | None:
-        answer = snapshot.answers.get(self._simulation)
-        if isinstance(answer, Reverted):
-            return answer.data
+        refused = [f.text for f in examine(t, {}).refused]
+        if self._code is not None and (why := same_code(t.to, snapshot.value(self._code), CANONICAL)) is not None:
+            refused.append(why)
+        plain = Check("plain_pause", not refused, "; ".join(refused) or "it pauses and does nothing else")
         try:
-            snapshot.value(self._simulation)
+            return (plain, *checks(self.document, state, gathered), simulated(self._simulation, snapshot))
         except Unanswered as missing:
             raise Unanswered(f"simulation of {self.name}", missing.answer) from None
-        return None

@@ -54,8 +54,8 @@ def _taken(file: SignatureFile, digest: bytes, owners: Sequence[Address]) -> Sig
     return found
 
 
-def checks(document: Document, state: SafeState, gathered: Gathered, reverted: bytes | None, explained: str = "") -> tuple[Check, ...]:
-    """All that must hold to send it now. ``reverted``: revert data of the simulation, None when the call goes through."""
+def checks(document: Document, state: SafeState, gathered: Gathered) -> tuple[Check, ...]:
+    """All that must hold to send it now, but for what it calls (``simulation``)."""
     t, before = document.transaction, document.prepared
     return (
         _nonce(t.nonce, state.nonce),
@@ -63,7 +63,6 @@ def checks(document: Document, state: SafeState, gathered: Gathered, reverted: b
         Check("threshold_unchanged", before.threshold == state.threshold, f"{before.threshold} had to sign, now {state.threshold}"),
         _signed(gathered, state),
         _expiry(document.expires, state.at.timestamp),
-        Check("simulated", reverted is None, "the call goes through" if reverted is None else f"the call would fail: {explained}"),
     )
 
 

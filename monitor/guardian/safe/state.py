@@ -84,15 +84,6 @@ async def hash_by_the_safe(nodes: Nodes, transaction: SafeTransaction, at: Block
     return None if isinstance(answer, Refused) or len(answer) != 32 else answer
 
 
-async def simulate(nodes: Nodes, transaction: SafeTransaction, at: BlockStamp) -> bytes | None:
-    """The call with the Safe as its sender: None when it goes through, else the revert data. Raises NoMajority.
-
-    It says nothing about signatures: those are simulated when the transaction is sent.
-    """
-    answer = await nodes.call("simulation", transaction.to, transaction.data, sender=transaction.safe, block={"blockHash": at.hash})
-    return (answer.data or b"") if isinstance(answer, Refused) else None
-
-
 async def _must(nodes: Nodes, safe: Address, function: Function, at: BlockStamp, *arguments: Any) -> Any:
     found = await _may(nodes, safe, function, at, *arguments)
     if found is None:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from eth_account import Account
+from eth_hash.auto import keccak
 
 from monitor.devnet.accounts import address_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
@@ -43,6 +44,7 @@ class Ground:
         self._deploy("breaker", admin, 5 * DAY, 60 * DAY, 30 * DAY, 3 * 365 * DAY, 21 * DAY, 365 * DAY)
         code = self._create(compiled["Safe"].create())
         setup = compiled["Safe"].data("setup", [o.address for o in OWNERS], 3, NO_ADDRESS, b"", NO_ADDRESS, NO_ADDRESS, 0, NO_ADDRESS)
+        self.at["multisend"] = self._create(compiled["MultiSendCallOnly"].create())
         self.at["safe"] = self._create(compiled["SafeProxy"].create(code, bytes.fromhex(setup[2:])))
         for name in ("vault", "other"):
             self.send("governance", name, "grantRole", PAUSE_ROLE, self.at["breaker"])
@@ -63,6 +65,7 @@ class Ground:
         return Declarations.model_validate(
             {
                 "network": CHAIN_ID,
+                "multisend": {self.at["multisend"]: "0x" + keccak(self.code("multisend")).hex()},
                 "accounts": {"lido/committee": self.at["safe"], "lido/breaker": self.at["breaker"], "lido/agent": address_of("governance")},
                 "protocols": [
                     {"protocol": "lido", "levers": behind},
@@ -100,6 +103,9 @@ class Ground:
         return artifact.result(
             function, self.anvil.rpc.call("eth_call", {"to": self.at[name], "data": artifact.data(function, *args)}, "latest")
         )
+
+    def code(self, name: str) -> bytes:
+        return bytes.fromhex(self.anvil.rpc.call("eth_getCode", self.at[name], "latest")[2:])
 
     def put(self, bytecode: str) -> Address:
         """A contract from its deployment code."""
