@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -106,3 +107,23 @@ def test_a_report_that_is_written_arms_its_response(stakewarden: Run, settings: 
     texts = {n: t.replace('ratio{protocol="lido"}) > 1e-9', 'ratio{protocol="lido"}) > 1e-7') for n, t in shipped().sources.items()}
     (why,) = outgrown(found, tmp_path, from_sources(texts))
     assert "LidoShareRateDrift changed since the report" in why
+
+
+def test_the_check_warns_of_a_response_that_a_replay_alone_has_armed(
+    stakewarden: Run, settings: Callable[..., Path], tmp_path: Path
+) -> None:
+    named = settings()
+    (tmp_path / "incidents").mkdir()
+    for name in ("yeth-mint-2025-11", "liar-plus-outage"):
+        shutil.copy(ROOT / f"rules/incidents/{name}.yaml", tmp_path / "incidents")
+    done = stakewarden(
+        "guardian", "replay", "vault-unbacked-mint", "--library", tmp_path / "incidents", "-o", tmp_path / "r.json", "-s", named
+    )
+    assert done.code == 0, done.err
+    proof = done.out.splitlines()[-1].replace("}", ", library: incidents}")
+    (tmp_path / "responses.yaml").write_text(RESPONSES.replace("    mode: automatic\n", f"    mode: automatic\n    {proof}\n", 1))
+    done = stakewarden("guardian", "policy", "check", "-s", named)
+    assert done.code == 0 and "warning: vault-unbacked-mint is armed by a replay alone" in done.out, done.err
+    (tmp_path / "incidents/liar-plus-outage.yaml").unlink()
+    done = stakewarden("guardian", "policy", "check", "-s", named)
+    assert done.code == 1 and "the replay that armed it comes out differently now" in done.out
