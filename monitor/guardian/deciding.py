@@ -6,8 +6,10 @@ reads back and a reorganisation rewinds. So an alert whose second condition come
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from monitor.catalogue import Catalogue
@@ -97,13 +99,15 @@ def decide(policy: Policy, ground: Ground, seen: Seen, wanted: Sequence[Candidat
 
 
 def _decide(policy: Policy, ground: Ground, seen: Seen, candidate: Candidate, rule: Rule) -> Decision:
-    kind, note = verdict(seen, candidate, rule)
     document = b""
-    if kind in ("pause", "shadow"):
-        try:
+    try:
+        kind, note = verdict(seen, candidate, rule)
+        if kind in ("pause", "shadow"):
             document = compose(policy, ground, seen, candidate, rule)
-        except Unprovable as wrong:
-            kind, note = _otherwise(candidate.response, str(wrong))
+    except Unprovable as wrong:
+        kind, note = _otherwise(candidate.response, str(wrong))
+    except Exception as wrong:  # judging goes on: else an incident would blind the monitor; and people hear of it
+        kind, note = _mistaken(candidate.response, wrong)
     instance = candidate.live.instance
     assert instance.episode is not None
     proof = Hash("") if kind == "wait" else evidence(rule, seen_samples(rule, seen.window, seen.at.timestamp), seen.at, instance.labels)
@@ -142,6 +146,13 @@ def verdict(seen: Seen, candidate: Candidate, rule: Rule) -> tuple[Kind, str]:
 def _otherwise(response: Response, why: str) -> tuple[Kind, str]:
     """Where not everything holds, a person decides at once; shadow mode records full pauses alone."""
     return ("propose", f"not by itself: {why}") if response.mode == "automatic" else ("wait", why)
+
+
+def _mistaken(response: Response, wrong: Exception) -> tuple[Kind, str]:
+    """The program fails where it should decide: a person does, and shadow mode records that it could not."""
+    last = traceback.extract_tb(wrong.__traceback__)[-1]
+    why = f"a mistake of the program: {type(wrong).__name__} in {last.name} ({Path(last.filename).name} line {last.lineno})"
+    return ("refused" if response.mode == "shadow" else "propose"), f"not by itself: {why}"
 
 
 # ---------------------------------------------------------------- how long

@@ -155,6 +155,24 @@ def test_a_hold_begins_anew_after_a_block_without_it_and_after_a_gap() -> None:
     assert world.decided(world.step()) == [] and world.decided(world.step(90)) == [], "what was between is not known"
 
 
+class Broken:
+    """A collector that nothing can be asked of."""
+
+    @property
+    def families(self) -> Any:
+        raise ZeroDivisionError("a secret that must not be told")
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("automatic", "propose"), ("shadow", "refused")])
+def test_a_mistake_of_the_program_is_for_people_and_ends_no_judging(mode: str, kind: str) -> None:
+    world = calm()
+    world.policy = policy(RESPONSES.replace("mode: automatic", f"mode: {mode}"))
+    world.mint()
+    broken: Any = replace(ground(), collectors=(Broken(),))
+    found = only(world.decided(world.step(), broken))
+    assert found.kind == kind and "ZeroDivisionError" in found.note and "secret" not in found.note and not found.document
+
+
 # ---------------------------------------------------------------- events beside state
 
 
