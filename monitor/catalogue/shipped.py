@@ -247,6 +247,7 @@ OWN = (
 
 PAUSED_BY = LabelSpec("by", "Who paused: sentinels or a person through the guardian contract, somebody else, or not known.", ("sentinel", "guardian", "other", "unknown"))
 RESUMER = LabelSpec("account", "Who resumed, EIP-55, where the target's log says it.")
+HOLDER = LabelSpec("holder", "Where the log does not say who: the only account that might resume the target at the block before, if there was only one.")
 
 GUARDIAN = (
     gauge("guardian_ready", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause: people's or the sentinel's.", ("guardian", "sentinel"))), "1 if a pause of the target would work right now."),
@@ -260,9 +261,9 @@ GUARDIAN = (
     event("guardian_pause", "governance", (TARGET, LabelSpec("by", "Who paused.", ("guardian", "sentinel"))), "The guardian contract paused a target.", visible_for=6 * HOUR),
     gauge("guardian_pause_left_seconds", "seconds", "monitor", (TARGET, PAUSED_BY), "Seconds until the target's pause ends by itself; absent while it is not paused, and for a pause without an end."),
     gauge("guardian_pause_length_seconds", "seconds", "monitor", (TARGET, PAUSED_BY), "Seconds from the beginning of the target's pause to its end, or from when we first saw it; absent where guardian_pause_left_seconds is."),
-    gauge("guardian_pause_ended_timestamp_seconds", "timestamp", "monitor", (TARGET, PAUSED_BY, LabelSpec("how", "By time, or by somebody before its time.", ("lapsed", "resumed")), RESUMER, TX), "Block time at which the target's last pause ended; absent while it is paused, and before the first pause that we saw."),
-    event("guardian_resumed", "governance", (TARGET, PAUSED_BY, RESUMER), "Somebody ended a target's pause before its time."),
-    event("guardian_pause_moved", "governance", (TARGET, PAUSED_BY, LabelSpec("change", "Where to.", ("shortened", "extended")), RESUMER), "Somebody gave a target's pause another end."),
+    gauge("guardian_pause_ended_timestamp_seconds", "timestamp", "monitor", (TARGET, PAUSED_BY, LabelSpec("how", "By time, or by somebody before its time.", ("lapsed", "resumed")), RESUMER, HOLDER, TX), "Block time at which the target's last pause ended; absent while it is paused, and before the first pause that we saw."),
+    event("guardian_resumed", "governance", (TARGET, PAUSED_BY, RESUMER, HOLDER), "Somebody ended a target's pause before its time."),
+    event("guardian_pause_moved", "governance", (TARGET, PAUSED_BY, LabelSpec("change", "Where to.", ("shortened", "extended")), RESUMER, HOLDER), "Somebody gave a target's pause another end."),
 )  # fmt: skip
 
 SHIPPED = (*ROLES, *ORACLE_FAMILIES, *QUEUE, *ACCOUNTING, *VALIDATORS, *SLASHING, *BEACON, *PEG, *OWN, *GUARDIAN)

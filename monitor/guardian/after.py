@@ -32,7 +32,10 @@ Turn = Literal["resumed", "shortened", "extended"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A log of the target about its pause. ``until``: of a pause, its end (block time), None if it has none; ``account``: of a resumption, if told."""
+    """A log of the target about its pause. ``until``: of a pause, its end (block time), None if it has none; ``account``: of a resumption, if told.
+
+    ``holder``: where the log does not say who, the only account that might resume the target at the block before, if there was only one.
+    """
 
     pauses: bool
     block: BlockStamp
@@ -41,6 +44,7 @@ class Note:
     until: int | None = None
     by: By = "other"
     account: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,14 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of the last pause: by time, or by somebody (``account`` and ``tx`` as far as they are known)."""
+    """The end of the last pause: by time, or by somebody (``account``, ``tx`` and ``holder`` as far as they are known)."""
 
     at: int
     how: Literal["lapsed", "resumed"]
     by: By
     account: str = ""
     tx: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ def _after_block(pause: Pause | None, ended: Ended | None, notes: Sequence[Note]
 def _lifted(pause: Pause | None, at: int, note: Note | None) -> tuple[Ended, list[Told]]:
     """Somebody ended a pause: that is told, unless its time was over and only nobody had ended it."""
     by: By = "unknown" if pause is None else pause.by
-    who = ("", "") if note is None else (note.account, note.tx)
+    who = ("", "", "") if note is None else (note.account, note.tx, note.holder)
     if pause is not None and pause.due is not None and at >= pause.due:
         return Ended(at, "lapsed", by, *who), []
     return Ended(at, "resumed", by, *who), [Told("resumed", by, note)]
@@ -194,8 +199,8 @@ def watched(guardian_at: Address, levers: Iterable[Lever]) -> Events:
     return Events(*pairs)
 
 
-def notes_of(events: Events, levers: Iterable[Lever], logs: Iterable[Log]) -> dict[str, list[Note]]:
-    """The logs about each target's pause, by the target's name, in order."""
+def notes_of(events: Events, levers: Iterable[Lever], logs: Iterable[Log], holders: Mapping[str, str]) -> dict[str, list[Note]]:
+    """The logs about each target's pause, by the target's name, in order. ``holders``: by target, the only account that might resume it."""
     seen = events.scan(logs)
     by: dict[tuple[str, str], By] = {
         (s.log.tx, s.values["target"]): "sentinel" if s.values["bySentinels"] else "guardian"
@@ -207,7 +212,8 @@ def notes_of(events: Events, levers: Iterable[Lever], logs: Iterable[Log]) -> di
     for one in seen:
         if one.event is not guardian.TARGET_PAUSED:
             where = one.log.address
-            found.setdefault(names[where], []).append(_note(one, by.get((one.log.tx, where), "other")))
+            note = _note(one, by.get((one.log.tx, where), "other"))
+            found.setdefault(names[where], []).append(note if note.account else replace(note, holder=holders.get(names[where], "")))
     return found
 
 

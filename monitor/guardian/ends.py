@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.collectors.emit import Samples
+from monitor.collectors.emit import Samples, mapping
 from monitor.guardian import after
 from monitor.guardian.after import Memory, Note, State, Told
 from monitor.guardian.contract import Registered
@@ -27,7 +27,8 @@ class Ends:
 
     def at(self, snapshot: Snapshot, known: Mapping[str, Any]) -> Block:
         """One block. Raises Unanswered when its logs are not agreed: they come again with the next one."""
-        notes = after.notes_of(self._events, self._levers, snapshot.logs_of(*self.watches))
+        holders = {lever.name: _only(mapping(mapping(known, "resumers"), lever.name)) for lever in self._levers}
+        notes = after.notes_of(self._events, self._levers, snapshot.logs_of(*self.watches), holders)
         return Block(snapshot, {lever.name: Memory.from_json(known.get(KEY, {}).get(lever.name, {})) for lever in self._levers}, notes)
 
 
@@ -59,13 +60,19 @@ class Block:
         return after.follow(self._before[name], self._notes.get(name, ()), None, self._snapshot.stamp)[0]
 
 
+def _only(resumers: Mapping[str, Any]) -> str:
+    """The one account that may resume a target, as learned before this block; empty where there are more, or none, or it is not known."""
+    listed = list(resumers.get("holders") or [])
+    return str(listed[0]) if resumers.get("count") == len(listed) == 1 else ""
+
+
 def _put(samples: Samples, memory: Memory, state: State, stamp: BlockStamp) -> None:
     pause, ended = memory.pause, memory.ended
     if state.paused and pause is not None and pause.until is not None:
         samples.put("guardian_pause_left_seconds", pause.until - stamp.timestamp, by=pause.by)
         samples.put("guardian_pause_length_seconds", pause.until - pause.began, by=pause.by)
     if not state.paused and ended is not None:
-        who = {"account": ended.account, "tx": ended.tx}
+        who = {"account": ended.account, "holder": ended.holder, "tx": ended.tx}
         samples.put("guardian_pause_ended_timestamp_seconds", ended.at, by=ended.by, how=ended.how, **{k: v for k, v in who.items() if v})
 
 
@@ -76,5 +83,6 @@ def _event(target: str, told: Told, stamp: BlockStamp) -> Event:
     family = "guardian_resumed" if told.turn == "resumed" else "guardian_pause_moved"
     if note is None:
         return Event(EventId(f"{family}/{target}/{stamp.number}"), Series(family, labels(pairs)), stamp)
-    named: Labels = labels(pairs, tx=note.tx, seq=str(note.seq), **({"account": note.account} if note.account else {}))
+    who = {"account": note.account, "holder": note.holder}
+    named: Labels = labels(pairs, tx=note.tx, seq=str(note.seq), **{k: v for k, v in who.items() if v})
     return Event(EventId(f"{family}/{note.tx}/{note.seq}"), Series(family, named), note.block)

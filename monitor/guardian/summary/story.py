@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from monitor.alerts.body import moment, span
 from monitor.guardian.execution import ledger
 from monitor.guardian.summary.found import Found
-from monitor.guardian.summary.words import code, ended, escaped
+from monitor.guardian.summary.words import code, ended, escaped, resumer
 
 FOREVER = 1 << 40
 """No pause ends so late (block time): one that names such an end has none."""
@@ -104,6 +104,7 @@ def _end(found: Found) -> str:
         if due is not None and found.paused.row.ended_timestamp >= due:
             return f"It lapsed by its time: {at} is the first that was judged without it."
         return f"At {at} it was over; who ended it was not seen."
-    who, tx = lifted[-1].labels.get("account"), lifted[-1].labels.get("tx")
+    tx = lifted[-1].labels.get("tx")
     sent = f" in transaction {code(tx)}" if tx else ""
-    return f"{code(who) if who else 'A holder of the right to resume'} ended it before its time{sent}, at {at}."
+    who = resumer(lifted[-1].labels)
+    return f"{who[0].upper()}{who[1:]} ended it before its time{sent}, at {at}."

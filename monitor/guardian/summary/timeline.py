@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monitor.alerts.body import moment, span
 from monitor.guardian.summary.found import Episode, Found, Told
-from monitor.guardian.summary.words import code, ended, escaped
+from monitor.guardian.summary.words import code, ended, escaped, resumer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,12 @@ def _chain(found: Found) -> Iterator[At]:
     for event in found.events:
         labels, number = event.labels, int(event.stamp["number"])
         tx = f" in transaction {code(labels['tx'])}" if labels.get("tx") else ""
-        who = code(labels["account"]) if labels.get("account") else ""
         match event.family:
             case "guardian_pause":
                 by = event.details.get("account")
                 what = f"paused by {'sentinels, submitted by ' if labels['by'] == 'sentinel' else ''}{code(by) if by else 'a guardian'}{tx}"
             case "guardian_resumed":
-                what = f"resumed before its time by {who or 'a holder of the right to resume'}{tx}"
+                what = f"resumed before its time by {resumer(labels)}{tx}"
             case _:
                 what = f"the pause was {escaped(labels['change'])}{tx}"
         yield At(found.seen.get(number, float(event.timestamp)), number, what)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from monitor.alerts.body import moment
@@ -32,6 +33,15 @@ def ended(episode: Episode) -> str:
     if row.ended_timestamp is None or row.ended_number is None:
         return "still fires"
     return f"{_ENDS.get(row.state, 'was ' + row.state)} at block {row.ended_number} ({moment(row.ended_timestamp)})"
+
+
+def resumer(labels: Mapping[str, str]) -> str:
+    """Who resumed, as far as it can be told."""
+    if labels.get("account"):
+        return code(labels["account"])
+    if labels.get("holder"):
+        return f"most likely {code(labels['holder'])}, which alone held the right to resume,"
+    return "a holder of the right to resume"
 
 
 def clock(at: float) -> str:

@@ -150,3 +150,14 @@ def proposed(unit: Unit) -> None:
     incident(unit, "22222222-bbbb", 6, ("paused",), 7300, by="carol")
     put(unit, pause(state="proposed", note="not by itself: finality lags 5 epochs, 4 is the most", evidence="0xabc"))
     event(unit, 6, "guardian_pause", {"account": ALICE, "resumes_at": str(START + 72 + 86_400)}, by="guardian", tx=TX, seq="1")
+
+
+def resealed(unit: Unit) -> None:
+    """People paused, the end was moved, and the only holder of the right lifted it; the target's log does not say who."""
+    by_people(unit)
+    for n in (50, 60):
+        block(unit, n)
+    row = AlertEpisode.__table__  # type: ignore[attr-defined]
+    unit.conn.execute(row.update().values(state="resolved", ended_number=1060, ended_timestamp=START + 720))
+    event(unit, 50, "guardian_pause_moved", {}, by="guardian", change="extended", holder=BOB, tx=TX, seq="0")
+    event(unit, 60, "guardian_resumed", {}, by="guardian", holder=BOB, tx=LIFT, seq="0")

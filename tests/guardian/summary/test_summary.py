@@ -33,6 +33,7 @@ def account(store: Store, plant: Callable[[Unit], None], name: str) -> str:
     ("plant", "name"),
     [
         (planted.automatic, planted.DECISION), (planted.by_people, "22222222-bbbb"), (planted.shadow, "d1d1"), (planted.proposed, "2222"),
+        (planted.resealed, "2222"),
     ],
 )  # fmt: skip
 def test_the_account_is_as_it_was_read_and_approved(store: Store, plant: Callable[[Unit], None], name: str) -> None:
