@@ -16,6 +16,7 @@ from monitor.catalogue import SHIPPED, Catalogue
 from monitor.cli.failure import Failure
 from monitor.guardian.policy import BadPolicy, load_policy, replay
 from monitor.guardian.policy import cases as policy_cases
+from monitor.guardian.policy.incidents import read_library
 from monitor.rules import Problem, RuleFileErrors, render_problems
 from monitor.rules.unit_tests import Report, render_report
 from monitor.rules.unit_tests import run as run_tests
@@ -34,14 +35,14 @@ def check(
     block_seconds: Annotated[int, typer.Option(help="The chain's slot time: windows may not be shorter than two.")] = 12,
     as_json: JsonOption = False,
 ) -> None:
-    """Find every mistake in rule files (and, by default, in routes and responses) before they ship."""
+    """Find every mistake in rule files (and, by default, in routes, responses and incidents) before they ship."""
     chosen = paths or [PACKS]
     missing = [str(p) for p in chosen if not p.exists()]
     if missing:
         raise Failure(f"there is no {', '.join(missing)}: name rule files or folders")
     problems, sources = _check_rules(chosen, block_seconds)
     if not paths:
-        problems += _check_policies(sources)
+        problems += [*_check_policies(sources), *_check_incidents()]
     bad = rules.errors(problems)
     typer.echo(json.dumps([_plain(p) for p in problems], indent=1) if as_json else render_problems(problems, sources))
     if bad:
@@ -120,6 +121,15 @@ def _check_policies(sources: dict[str, str]) -> list[Problem]:
         except BadPolicy as wrong:
             problems += wrong.problems
     return problems
+
+
+def _check_incidents() -> list[Problem]:
+    try:
+        if INCIDENTS.is_dir():
+            read_library(INCIDENTS)
+    except RuleFileErrors as wrong:
+        return list(wrong.problems)
+    return []
 
 
 def _named(path: Path, key: str) -> set[str]:

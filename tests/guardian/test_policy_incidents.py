@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.catalogue import SHIPPED, Catalogue
-from monitor.guardian.policy import BadPolicy, Policy, load_policy, parse_policy
+from monitor.guardian.policy import BadPolicy, Earned, Policy, Proof, load_policy, parse_policy
 from monitor.guardian.policy.check import check_proofs
-from monitor.guardian.policy.earned import KEPT, LEAST_HELD_BACK, LEAST_IN_TIME, LEAST_NOT, outgrown, text_of
+from monitor.guardian.policy.earned import KEPT, LEAST_HELD_BACK, LEAST_IN_TIME, LEAST_NOT, fault, outgrown, text_of
 from monitor.guardian.policy.incidents import Incident, read_incident, read_library
 from monitor.guardian.policy.library import digest, files_of, hashes
 from monitor.guardian.policy.replay import NotReplayable, Outcome, Replay, replay, report, run
@@ -320,6 +321,24 @@ def worse(body: dict[str, Any], verdict: str, keep: int = 0) -> dict[str, Any]:
 def test_a_replay_that_shows_too_little_arms_nothing(tmp_path: Path, library: Path, body: Any, said: str) -> None:
     with pytest.raises(BadPolicy, match=said):
         load(placed(tmp_path, body(made())))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["incident", "verdict", "record", "files", "sha256", "block"]), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+KEYS = ["outcomes", "library", "incidents", "conditions", "version", "response"]
+
+
+@given(st.sampled_from(KEYS), JSON, st.sampled_from(["replay", "report"]))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_a_report_holds_it_is_refused_and_not_stumbled_over(library: Path, key: str, junk: Any, proof: Proof) -> None:
+    for text in (text_of({**made(), key: junk}), json.dumps(junk)):
+        (library.parent / "r.json").write_text(text)
+        earned = Earned("r.json", sha256(text.encode()).hexdigest(), proof, "incidents")
+        if junk != made()[key] or proof == "report":
+            assert fault(replace(policy().responses[0], earned=earned), library.parent, 1) is not None
 
 
 def test_scenarios_arm_nothing_by_themselves(tmp_path: Path, library: Path) -> None:

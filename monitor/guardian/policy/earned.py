@@ -93,7 +93,7 @@ def fault(response: Response, folder: Path, chain: int) -> str | None:
         if why := _of_another(report, response):
             return why
         return _shadowed(report, chain) if proof == "report" else _replayed(report, response, folder / response.earned.library)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         made_by = "shadow-report" if proof == "report" else "replay"
         return f"the report {path} is not one of `stakewarden guardian {made_by}`: {type(error).__name__}: {error}"
 
