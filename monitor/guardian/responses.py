@@ -50,7 +50,7 @@ class Kept:
         """Whether a decision of this kind takes its place. What is on its way goes on, on whichever branch it holds."""
         if self.is_settled:
             return False
-        return self.state in UNDECIDED if kind == "pause" else kind == "propose" and self.state == "refused"
+        return self.state in UNDECIDED if kind == "pause" else kind in ("propose", "shadow") and self.state == "refused"
 
 
 @dataclass(frozen=True, slots=True)

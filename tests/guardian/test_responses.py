@@ -124,6 +124,13 @@ def test_a_refusal_becomes_a_proposal_and_not_the_other_way_round(either: Store)
     assert not admit(either, decision("refused")) and rows(either)[0].state == "proposed"
 
 
+def test_a_refusal_becomes_a_shadow_as_it_would_become_a_pause(either: Store) -> None:
+    """Fewer endpoints at the first block than at the next: what automatic mode would have done is in the record."""
+    admit(either, decision("refused"))
+    assert admit(either, decision("shadow", at=BLOCK)) and rows(either)[0].state == "shadow"
+    assert not admit(either, decision("shadow")) and rows(either)[0].observed_number == BLOCK.number
+
+
 def test_a_settled_pause_is_not_owed_again(either: Store) -> None:
     (id,) = admit(either, decision())
     for state, note in (
