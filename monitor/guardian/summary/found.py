@@ -13,7 +13,9 @@ from sqlmodel import SQLModel, col
 
 from monitor.guardian.execution import ledger
 from monitor.guardian.execution.ledger import Pause
+from monitor.model import Event, EventId, Series
 from monitor.store import Unit
+from monitor.store.stamps import json_labels, json_stamp
 from monitor.store.tables.alerts import Acknowledgement, AlertEpisode, DeliveryRow, Incident, IncidentEpisode
 from monitor.store.tables.decisions import DecisionRow
 from monitor.store.tables.guardian import PauseRow, PauseTransactionRow, SignatureRow
@@ -76,7 +78,7 @@ class Found:
     paused: Episode | None
     incidents: tuple[Told, ...]
     beside: tuple[Episode, ...]
-    events: tuple[EventRow, ...]
+    events: tuple[Event, ...]
     troubles: tuple[JournalRow, ...]
     seen: Mapping[int, float]
     since: int
@@ -88,9 +90,9 @@ class Found:
         text = None if self.decision is None else self.decision.row.execution
         return {} if text is None else dict(json.loads(text))
 
-    def of(self, family: str) -> list[EventRow]:
+    def of(self, family: str) -> list[Event]:
         """The events of a family, in order."""
-        return [e for e in self.events if e.family == family]
+        return [e for e in self.events if e.series.family == family]
 
 
 def find(unit: Unit, name: str) -> Found:
@@ -166,9 +168,9 @@ def _whole(unit: Unit, target: str, row: PauseRow | None, cause: Episode | None,
     overlapping = _overlapping(unit, since, until)
     beside = [e for e in overlapping if e.row.episode not in mine]
     wanted = mine | {e.row.episode for e in beside if e.labels.get("target") == target}
-    events = [e for e in _events(unit, since, until) if _labels(e).get("target") == target]
+    events = [e for e in _events(unit, since, until) if dict(e.series.labels).get("target") == target]
     numbers = {e.row.since_number for e in overlapping} | {e.row.ended_number for e in overlapping if e.row.ended_number is not None}
-    numbers |= {int(e.stamp["number"]) for e in events}
+    numbers |= {e.stamp.number for e in events}
     numbers |= {n for n in (row.observed_number, row.mined_number) if n is not None} if row else set()
     return Found(
         target, ledger.pause(unit, row.id) if row else None, _document(unit, row), _signatures(unit, row), _transactions(unit, row), cause, paused,
@@ -232,14 +234,18 @@ def _overlapping(unit: Unit, since: int, until: int | None) -> list[Episode]:
     return sorted(map(Episode, _rows(unit, AlertEpisode, later, *within)), key=lambda e: (e.row.since_timestamp, e.row.episode))
 
 
-def _events(unit: Unit, since: int, until: int | None) -> list[EventRow]:
+def _events(unit: Unit, since: int, until: int | None) -> list[Event]:
     """Each event once, from the branch that stands."""
     table = _columns(EventRow)
     query = select(*table).join(JournalRow, col(JournalRow.seq) == col(EventRow.seq)).where(col(JournalRow.orphaned_by).is_(None))
     query = query.where(col(EventRow.family).in_(EVENTS), col(EventRow.timestamp) >= since)
     query = query if until is None else query.where(col(EventRow.timestamp) <= until)
-    found = {row["id"]: EventRow(**row) for row in unit.conn.execute(query.order_by(col(EventRow.seq).desc())).mappings()}
-    return sorted(found.values(), key=lambda e: (e.timestamp, e.family, e.id))
+    found = {row["id"]: _event(row) for row in unit.conn.execute(query.order_by(col(EventRow.seq).desc())).mappings()}
+    return sorted(found.values(), key=lambda e: (e.stamp.timestamp, e.series.family, e.id))
+
+
+def _event(row: Any) -> Event:
+    return Event(EventId(row["id"]), Series(row["family"], json_labels(row["labels"])), json_stamp(row["stamp"]), dict(row["details"]))
 
 
 def _troubles(unit: Unit, since: int, until: int | None) -> list[JournalRow]:
@@ -271,7 +277,3 @@ def _columns(table: type[SQLModel]) -> Sequence[Any]:
 
 def _mapping(text: str) -> dict[str, str]:
     return {str(k): str(v) for k, v in dict(json.loads(text)).items()}
-
-
-def _labels(event: EventRow) -> Mapping[str, str]:
-    return dict(event.labels)

@@ -104,7 +104,8 @@ def _end(found: Found) -> str:
         if due is not None and found.paused.row.ended_timestamp >= due:
             return f"It lapsed by its time: {at} is the first that was judged without it."
         return f"At {at} it was over; who ended it was not seen."
-    tx = lifted[-1].labels.get("tx")
+    labels = dict(lifted[-1].series.labels)
+    tx = labels.get("tx")
     sent = f" in transaction {code(tx)}" if tx else ""
-    who = resumer(lifted[-1].labels)
+    who = resumer(labels)
     return f"{who[0].upper()}{who[1:]} ended it before its time{sent}, at {at}."

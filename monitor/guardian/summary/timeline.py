@@ -74,9 +74,9 @@ def _decided(found: Found) -> Iterator[At]:
 
 def _chain(found: Found) -> Iterator[At]:
     for event in found.events:
-        labels, number = event.labels, int(event.stamp["number"])
+        labels, number = dict(event.series.labels), event.stamp.number
         tx = f" in transaction {code(labels['tx'])}" if labels.get("tx") else ""
-        match event.family:
+        match event.series.family:
             case "guardian_pause":
                 by = event.details.get("account")
                 what = f"paused by {'sentinels, submitted by ' if labels['by'] == 'sentinel' else ''}{code(by) if by else 'a guardian'}{tx}"
@@ -84,7 +84,7 @@ def _chain(found: Found) -> Iterator[At]:
                 what = f"resumed before its time by {resumer(labels)}{tx}"
             case _:
                 what = f"the pause was {escaped(labels['change'])}{tx}"
-        yield At(found.seen.get(number, float(event.timestamp)), number, what)
+        yield At(found.seen.get(number, float(event.stamp.timestamp)), number, what)
 
 
 def _told(told: Told) -> Iterator[At]:

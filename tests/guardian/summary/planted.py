@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from monitor.model import BlockStamp, Hash, Slot, labels
 from monitor.store import Unit
 from monitor.store.columns import canonical
+from monitor.store.stamps import stamp_json
 from monitor.store.tables.alerts import Acknowledgement, AlertEpisode, DeliveryRow, Incident, IncidentEpisode
 from monitor.store.tables.decisions import DecisionRow
 from monitor.store.tables.guardian import PauseRow, PauseTransactionRow, SignatureRow
@@ -41,10 +43,10 @@ def block(unit: Unit, n: int, kind: str = "block") -> None:
     put(unit, JournalRow(seq=n, kind=kind, timestamp=at, number=1000 + n, hash=f"0x{n}", parent="0x0", block_timestamp=at, slot=n, ruleset="r", seen_at=at + 1.0, judged_at=at + 1.2))  # fmt: skip
 
 
-def episode(id: str, rule: str, n: int, ended: int | None, state: str = "resolved", summary: str = "", **labels: str) -> AlertEpisode:
+def episode(id: str, rule: str, n: int, ended: int | None, state: str = "resolved", summary: str = "", **about: str) -> AlertEpisode:
     name = rule.rsplit("/", 1)[-1]
     return AlertEpisode(
-        episode=id, life=1, fingerprint="1", rule=rule, labels=json.dumps({"alertname": name, "severity": "page", **labels}),
+        episode=id, life=1, fingerprint="1", rule=rule, labels=json.dumps({"alertname": name, "severity": "page", **about}),
         annotations=json.dumps({"summary": summary or f"{name} is so"}), value="0.005", evidence="0x", state="firing" if ended is None else state,
         since_number=1000 + n, since_hash=f"0x{n}", since_timestamp=START + 12 * n, seen_at=START + 12 * n + 1.0, judged_at=START + 12 * n + 1.2,
         ended_number=None if ended is None else 1000 + ended, ended_timestamp=None if ended is None else START + 12 * ended,
@@ -66,10 +68,11 @@ def incident(unit: Unit, id: str, n: int, episodes: tuple[str, ...], closed: int
     put(unit, DeliveryRow(id=f"hook-{id}", incident=id, receiver="hook", state="dead", error="410 gone | for good", **sent))
 
 
-def event(unit: Unit, n: int, family: str, details: dict[str, str], **labels: str) -> None:
+def event(unit: Unit, n: int, family: str, details: dict[str, str], **more: str) -> None:
+    at = BlockStamp(1000 + n, Hash(f"0x{n}"), Hash("0x0"), START + 12 * n, Slot(n))
     row = EventRow(
-        seq=n, frame_rank=0, rank=0, id=f"{family}/{n}", family=family, labels={"target": "vault", **labels}, timestamp=START + 12 * n,
-        stamp={"number": 1000 + n}, details=details,
+        seq=n, frame_rank=0, rank=0, id=f"{family}/{n}", family=family, labels=labels(target="vault", **more), timestamp=at.timestamp,
+        stamp=stamp_json(at), details=details,
     )  # fmt: skip
     put(unit, row)
 
