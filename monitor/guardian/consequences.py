@@ -76,21 +76,26 @@ class Pauses:
         return frozenset(t.name for t in self.settings.targets)
 
     @cached_property
-    def _matched(self) -> dict[Labels, tuple[Response, ...]]:
+    def _matched(self) -> dict[Labels, tuple[tuple[Response, ...], str | None]]:
         return {}
 
     def responses(self, labels: Labels) -> tuple[Response, ...]:
-        """The responses that an alert may lead to, one a target; remembered, since it is asked each second."""
-        if labels not in self._matched:
-            if len(self._matched) > 20_000:
-                self._matched.clear()
-            self._matched[labels] = tuple(r for r in self.policy.first_per_target(labels) if r.target in self._targets)
-        return self._matched[labels]
+        """The responses that an alert may lead to, one a target."""
+        return self._lookup(labels)[0]
 
     def about(self, labels: Labels) -> str | None:
         """The target that an alert is about."""
-        named = dict(labels).get("target", "")
-        return named if named in self._targets else None
+        return self._lookup(labels)[1]
+
+    def _lookup(self, labels: Labels) -> tuple[tuple[Response, ...], str | None]:
+        """Remembered, since it is asked each second of every alert that fires."""
+        if labels not in self._matched:
+            if len(self._matched) > 20_000:
+                self._matched.clear()
+            responses = tuple(r for r in self.policy.first_per_target(labels) if r.target in self._targets)
+            named = dict(labels).get("target")
+            self._matched[labels] = responses, named if named in self._targets else None
+        return self._matched[labels]
 
 
 class _Telling:
@@ -159,9 +164,9 @@ class _Telling:
     def _state(self, row: PauseRow, effect: Effect) -> str:
         if row.state in DONE:
             # What was read back in a block that is not judged yet is on as far as anybody knows.
-            if effect.paused or (row.mined_number or 0) <= self._judged:
-                return "paused" if effect.paused else "over"
-            return "on its way" if row.resumes_timestamp is None else "paused"
+            if effect.paused is False and (row.mined_number or 0) <= self._judged:
+                return "over"
+            return "paused" if effect.paused or row.resumes_timestamp is not None else "on its way"
         if row.state in (*UNSENT, *IN_POOL, "orphaned"):
             return "on its way" if row.paged_at is None else "stuck"
         return "needless" if row.state == "refused" and row.note == NEEDLESS else row.state

@@ -29,7 +29,8 @@ Fact = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A target's pause. ``paused``: None while that is not known. ``ends``: first second without it (block time); None for an open end.
+    """A target's pause. ``paused``: None before it was read; ``unsure``: it cannot be read now, and this is how it was. ``ends``: first second
+    without it (block time); None for an open end.
 
     ``by_people``, ``by_sentinels``: seconds that a pause would last now; None where it lasts until somebody lifts it, 0 where it cannot be
     made. ``by``: since when it is on and who pulled the brake, where that was seen. ``unknown``: why nothing of the chain can be told, else empty.
@@ -48,6 +49,7 @@ class Effect:
     pausers: Holders
     resumers: Holders
     unknown: str = ""
+    unsure: bool = False
 
     @property
     def lapses(self) -> bool:
@@ -58,7 +60,7 @@ class Effect:
     def facts(self) -> tuple[Fact, ...]:
         """What to know now, in the order in which a reader asks; of a pause that is on, ``end`` says when it is over."""
         lasts = () if self.paused else (("lasts", self.duration),)
-        unsure = (("now", "whether it is paused is not known"),) if self.paused is None else ()
+        unsure = (("now", "whether it is paused cannot be read"),) if self.paused is None or self.unsure else ()
         return (*unsure, *self._meaning, *lasts, ("undo", self.undo))
 
     @property
@@ -138,6 +140,8 @@ def reads(brake: Brake, known: Mapping[str, Any]) -> list[Read]:
 def _seen(lever: Lever, target: Registered | None, snapshot: Snapshot, before: Mapping[str, Any]) -> dict[str, Any]:
     paused, ends = _paused(lever, snapshot)
     found: dict[str, Any] = {"paused": paused, "ends": ends}
+    if paused is None:
+        found = {"paused": before.get("paused"), "ends": before.get("ends"), "unsure": True}
     if target is not None and target.lever != "None":
         people, sentinels = target.guardian_seconds, target.sentinel_seconds
         if target.lever == "CircuitBreaker":
@@ -172,6 +176,7 @@ def effect_of(settings: TargetSettings, known: Mapping[str, Any], names: Mapping
         found.get("people", 0) if lever.lapses else None, found.get("sentinels", 0) if lever.lapses else None, found.get("arming", ""),
         _by(known.get("pauses", {}).get(settings.name, {}).get("pause")), resumers.holders("GUARDIAN_ROLE is held by", by_hand, parties, names),
         resumers.holders(power, known.get("resumers", {}).get(settings.name, {}), parties, names), "" if "arming" in found else resumers.NOT_YET,
+        found.get("unsure", False),
     )  # fmt: skip
 
 

@@ -128,6 +128,16 @@ def test_a_pause_that_people_made_is_told_with_its_end(desk: Desk) -> None:
     assert "by a holder of GUARDIAN_ROLE: it ends by itself at 2023-11-14 22:34:20 UTC" in found.title
 
 
+def test_an_outage_does_not_make_a_pause_come_and_go(desk: Desk) -> None:
+    given(desk, known=memory(paused=True, ends=AT + 60))
+    desk.admit(block(100), about())
+    with desk.engine.begin() as conn:
+        remember(conn, memory(paused=True, ends=AT + 60, unsure=True), seq=2)
+    desk.admit(block(101))
+    assert [d["kind"] for d in desk.owed()] == ["open"]
+    assert dict(now(desk)[0].facts)["now"] == "whether it is paused cannot be read"
+
+
 def test_a_safe_gets_its_own_command(desk: Desk) -> None:
     given(desk, "proposed", memory() | {"people": [SAFE]})
     (found,) = led(desk, fires(DRIFT, block(100)))

@@ -107,8 +107,9 @@ def test_an_outage_forgets_nobody(bench: Bench) -> None:
     before = told(bench, eyes, BLOCKS)
     eyes.frames(unsettled)
     during = effect_of(TargetSettings.model_validate({"name": "vault", "address": bench.vault}), eyes.known, {})
-    assert during.paused is None and dict(during.facts)["now"] == "whether it is paused is not known"
-    assert (during.undo, during.duration) == (before.undo, before.duration)
+    assert dict(during.facts)["now"] == "whether it is paused cannot be read"
+    assert (during.paused, during.undo, during.duration) == (False, before.undo, before.duration), "as it was"
+    assert "now" not in dict(told(bench, eyes).facts)
 
 
 # ---------------------------------------------------------------- without one

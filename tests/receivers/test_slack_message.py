@@ -186,6 +186,7 @@ def _body(summary: str, runbook: str, texts: list[str]) -> dict[str, Any]:
         "incident": "12345678-0000", "revision": 1, "title": summary, "severity": "page", "state": "firing", "protocol": texts[0], "zone": "",
         "alerts": [alert, alert], "firing": 2, "more": 0, "note": None, "acknowledged": {"who": texts[0], "at": 5.0},
         "latency": {"block_at": 1, "seen_at": 2.0, "judged_at": 2.1, "sent_at": None, "acknowledged_at": None},
+        "pauses": [{"title": summary, "facts": [{"name": t, "text": summary} for t in texts], "commands": [{"for": runbook, "command": runbook}]}],
     }  # fmt: skip
 
 
