@@ -108,6 +108,8 @@ class BookMachine(RuleBasedStateMachine):
             command = Silence(self.silences[name], (f'alertname="{name}"',), "Ann", self.now, self.now + 1e9, "work")
             with self.desk.engine.begin() as conn:
                 self.desk.book.silence(Unit(conn), command)
+            # One that still waited for its incident's interval need not be told while it is silenced.
+            self.must_be_told -= {episode_of(a, life) for a, life in self.firing.items() if a.startswith(name)} - set(self.shown())
 
     @precondition(lambda self: self.silences)
     @rule()
