@@ -23,6 +23,8 @@ from monitor.devnet.world import World
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20.0
+SENTINEL_SECONDS = 180.0
+"""Until another service is ready, on a busy machine."""
 EPOCHLY = ("beacon_epoch", "validators", "slashing")
 """Collectors whose facts a long jump of block time makes stale."""
 
@@ -95,8 +97,8 @@ class Ground:
 
     # ------------------------------------------------------------ other sentinels
 
-    def begin_sentinel(self, name: str, seconds: float) -> None:
-        """Start another sentinel, a service in a process of its own with an empty database, and wait until it judges what is new.
+    def begin_sentinel(self, name: str) -> None:
+        """Start another sentinel, a service in a process of its own with an empty database, and wait until it is ready.
 
         Raises TimeoutError, with its last line if it ended.
         """
@@ -112,10 +114,18 @@ class Ground:
             if started.poll() is not None:
                 last = (folder / f"{name}.log").read_text(errors="replace").splitlines()[-1:]
                 raise TimeoutError(f"sentinel {name} ended at once: {''.join(last) or 'it said nothing'}")
-            judged = self._http.get(f"{page}/api/status").json()["block"] or 0
-            return (judged >= self.head() - 1 and self._http.get(f"{page}/readyz").status_code == 200) or None
+            return self._http.get(f"{page}/readyz").status_code == 200 or None
 
-        self.wait(f"sentinel {name}", watches, seconds)
+        self.wait(f"sentinel {name}", watches, SENTINEL_SECONDS)
+
+    def sentinel_caught_up(self, name: str, seconds: float = 60.0) -> None:
+        """Wait until another sentinel has judged what is now the newest block."""
+        head, page = self.head(), self.devnet.sentinels[name]
+
+        def judged() -> bool | None:
+            return (self._http.get(f"{page}/api/status").json()["block"] or 0) >= head or None
+
+        self.wait(f"the judgement of block {head} by sentinel {name}", judged, seconds)
 
     def end_sentinels(self) -> None:
         """End those that were begun here."""
