@@ -96,7 +96,12 @@ def _use(used: Use, names: Names) -> list[str]:
 def _signed(signature: Signature | None) -> str:
     if signature is None:
         return "not yet"
-    return {"eip712": "signed", "eth_sign": "signed (eth_sign)", "approved": "approved on chain"}[signature.kind]
+    return {
+        "eip712": "signed",
+        "eth_sign": "signed (eth_sign)",
+        "approved": "approved on chain",
+        "contract": "confirmed by the owner, a contract",
+    }[signature.kind]
 
 
 def _argument(a: Argument, names: Names) -> str:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.settings import AddressText
-from monitor.model import Address
+from monitor.model import Address, address
 
 M = TypeVar("M", bound=BaseModel)
 _MAX_FILE = 256 * 1024
@@ -175,8 +175,14 @@ def load(path: Path) -> Document:
 
 
 def load_signatures(path: Path) -> list[SignatureFile]:
-    """The signatures of a file: one of ours, a transaction's file with signatures in it, or bare 0x hex. Raises BadFile."""
+    """The signatures of a file: one of ours, a transaction's file with signatures in it, or bare 0x hex; that of an owner which is a contract with the
+    owner's address before it. Raises BadFile."""
     text = _text(path).strip()
+    if text.startswith("0x") and len(words := text.split()) == 2:
+        try:
+            return [SignatureFile(str(path), bytes.fromhex(words[1].removeprefix("0x")), address(words[0]), None)]
+        except ValueError:
+            raise BadFile(f"{path}: is not an owner's address and 0x hex") from None
     if text.startswith("0x"):
         try:
             return [SignatureFile(str(path), bytes.fromhex(text[2:]), None, None)]

@@ -13,6 +13,7 @@ from monitor.guardian.levers import flags
 from monitor.guardian.node import Nodes, Refused, number, unhex
 from monitor.guardian.person import Fees, Mined, Person, gas_with_room
 from monitor.guardian.safe.batch import CANONICAL, Batchers, calls_of, is_batch, same_code
+from monitor.guardian.safe.contracts import Confirmed, claims, confirmed, question
 from monitor.guardian.safe.decode import Examined, Finding, examine
 from monitor.guardian.safe.document import Document, Prepared, SignatureFile
 from monitor.guardian.safe.plan import Plan
@@ -24,7 +25,8 @@ from monitor.guardian.safe.simulation import simulated_check
 from monitor.guardian.safe.state import SafeState, hash_by_the_safe, read_approvals, read_safe
 from monitor.guardian.safe.transaction import SafeTransaction
 from monitor.guardian.safe.used import Use, who_used
-from monitor.model import Address, BlockStamp
+from monitor.guardian.snapshot import take_snapshot
+from monitor.model import Address, BlockStamp, Code, Read, Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ async def review(
         read_approvals(nodes, t, state), hash_by_the_safe(nodes, t, stamp), simulated_check(nodes, t, stamp, batchers),
         _flags_kept(nodes, t, stamp, batchers), _batcher(nodes, t, stamp, batchers),
     )  # fmt: skip
-    gathered = gather(document, files, approvals, state.owners)
+    gathered = gather(document, files, approvals, state.owners, await _contracts(nodes, document, files, state))
     found = (*checks(document, state, gathered), simulated)
     used = await who_used(nodes, state, t.nonce) if t.nonce < state.nonce else None
     return Review(document, state, _examined(t, names, by_safe, batchers), gathered, (*found, *batch, *kept), used)
@@ -122,6 +124,20 @@ async def send(nodes: Nodes, signer: Signer, reviewed: Review, fees: Fees, *, dr
     )
     seen = "; ".join([await paused_afterwards(nodes, one, mined.block_hash) for one in calls_of(t)])
     return Sent(mined, seen, tuple(s.owner for s in signatures))
+
+
+async def _contracts(nodes: Nodes, document: Document, files: Sequence[SignatureFile], state: SafeState) -> Confirmed:
+    """What owners that are contracts say of signatures that are given for them; of an owner without code nothing."""
+    t = document.transaction
+    claimed = [(owner, raw) for owner, raw in claims(document, files) if owner in state.owners]
+    codes = {Read(owner, Code()) for owner, _ in claimed}
+    asked = [read for owner, raw in claimed if (read := question(t, state.version, owner, raw)) is not None]
+    snapshot = await take_snapshot(nodes, state.at, [*codes, *asked])
+    try:
+        able = [(owner, raw) for owner, raw in claimed if snapshot.value(Read(owner, Code()))]
+        return confirmed(t, state.version, able, snapshot)
+    except Unanswered as missing:
+        raise PauseImpossible(f"{missing}: try again, or leave that signature out") from None
 
 
 async def _batcher(nodes: Nodes, t: SafeTransaction, at: BlockStamp, batchers: Batchers) -> tuple[Check, ...]:

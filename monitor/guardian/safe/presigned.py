@@ -8,13 +8,14 @@ from pathlib import Path
 from monitor.guardian.checks import Check
 from monitor.guardian.levers.target import NoGood, ask
 from monitor.guardian.safe.batch import CANONICAL, is_batch, same_code
+from monitor.guardian.safe.contracts import claims, confirmed, question
 from monitor.guardian.safe.decode import examine
 from monitor.guardian.safe.document import Document, load
 from monitor.guardian.safe.review import checks, gather
 from monitor.guardian.safe.signatures import approved
 from monitor.guardian.safe.simulation import simulated, simulation
 from monitor.guardian.safe.state import APPROVED, NONCE, OWNERS, THRESHOLD, SafeState
-from monitor.model import Code, Read, Snapshot, Unanswered
+from monitor.model import Address, Code, Read, Snapshot, Unanswered
 from monitor.protocols.abi import Contract
 
 
@@ -39,6 +40,15 @@ class Presigned:
         return simulation(self.document.transaction, CANONICAL)
 
     @property
+    def _claims(self) -> list[tuple[Address, bytes]]:
+        return claims(self.document, ())
+
+    @property
+    def _questions(self) -> list[Read | None]:
+        """What owners that are contracts are asked about their signatures."""
+        return [question(self.document.transaction, self.document.prepared.version, owner, raw) for owner, raw in self._claims]
+
+    @property
     def _code(self) -> Read | None:
         """The code of the contract that makes several calls, if there are several."""
         t = self.document.transaction
@@ -48,7 +58,7 @@ class Presigned:
         """What to read at a block."""
         digest = self.document.transaction.hash
         approvals = [self._safe.read(APPROVED, owner, digest) for owner in self.document.prepared.owners]
-        more = [read for read in (self._simulation, self._code) if read is not None]
+        more = [read for read in (self._simulation, self._code, *self._questions) if read is not None]
         return [self._safe.read(OWNERS), self._safe.read(THRESHOLD), self._safe.read(NONCE), *more, *approvals]
 
     def judge(self, snapshot: Snapshot) -> tuple[Check, ...]:
@@ -62,7 +72,8 @@ class Presigned:
         approvals = [
             approved(o) for o in self.document.prepared.owners if o in owners and ask(snapshot, self._safe, APPROVED, o, t.hash) == 1
         ]
-        gathered = gather(self.document, (), approvals, owners)
+        contracts = confirmed(t, state.version, self._claims, snapshot)
+        gathered = gather(self.document, (), approvals, owners, contracts)
         refused = [f.text for f in examine(t, {}).refused]
         if self._code is not None and (why := same_code(t.to, snapshot.value(self._code), CANONICAL)) is not None:
             refused.append(why)

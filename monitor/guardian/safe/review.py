@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from monitor.guardian.checks import Check
+from monitor.guardian.safe.contracts import Confirmed
 from monitor.guardian.safe.decode import in_words
 from monitor.guardian.safe.document import Document, SignatureFile
 from monitor.guardian.safe.signatures import BadSignature, Signature, recover
@@ -29,15 +30,24 @@ class Gathered:
         return tuple(s.owner for s in self.signatures)
 
 
-def gather(document: Document, files: Iterable[SignatureFile], approvals: Sequence[Signature], owners: Sequence[Address]) -> Gathered:
-    """Every owner's agreement, each once: those in the document, those of the files, those on chain. ``owners``: of now."""
+def gather(
+    document: Document,
+    files: Iterable[SignatureFile],
+    approvals: Sequence[Signature],
+    owners: Sequence[Address],
+    contracts: Confirmed | None = None,
+) -> Gathered:
+    """Every owner's agreement, each once: those in the document, those of the files, those on chain. ``owners``: of now.
+
+    ``contracts``: what owners that are contracts say of the signatures given for them.
+    """
     digest = document.transaction.hash
     inside = [SignatureFile("the transaction's file", raw, owner, digest) for owner, raw in document.signatures.items()]
     found: dict[Address, Signature] = {s.owner: s for s in approvals}
     refused = []
     for file in (*inside, *files):
         try:
-            signature = _taken(file, digest, owners)
+            signature = _taken(file, digest, owners, contracts or {})
         except BadSignature as wrong:
             refused.append((file.source, str(wrong)))
         else:
@@ -45,9 +55,14 @@ def gather(document: Document, files: Iterable[SignatureFile], approvals: Sequen
     return Gathered(tuple(found[o] for o in owners if o in found), tuple(refused))
 
 
-def _taken(file: SignatureFile, digest: bytes, owners: Sequence[Address]) -> Signature:
+def _taken(file: SignatureFile, digest: bytes, owners: Sequence[Address], contracts: Confirmed) -> Signature:
     if file.safe_tx_hash not in (None, digest):
         raise BadSignature(f"it is for another transaction (0x{file.safe_tx_hash.hex() if file.safe_tx_hash else ''})")
+    said = contracts.get((file.claimed, file.raw)) if file.claimed in owners and file.claimed is not None else None
+    if isinstance(said, Signature):
+        return said
+    if said is not None:
+        raise BadSignature(said)
     found = recover(digest, file.raw, owners)
     if file.claimed not in (None, found.owner):
         raise BadSignature(f"it says that it is by {file.claimed}, and is by {found.owner}")

@@ -1,7 +1,8 @@
 """Owners' signatures of a Safe transaction: who signed, and the bytes in the form that the Safe checks.
 
 ``Safe.sol``, ``checkNSignatures``: 65 bytes each (r, s, v), ascending by owner. v is 27 or 28 for an EIP-712 signature of the hash,
-31 or 32 for one made by ``eth_sign`` (of the hash with Ethereum's prefix), 1 for a hash that the owner approved on chain, with the owner in r.
+31 or 32 for one made by ``eth_sign`` (of the hash with Ethereum's prefix), 1 for a hash that the owner approved on chain, with the owner in r, and
+0 for an owner that is a contract, with the owner in r and in s the place, behind all of these, of the length and the bytes that the contract confirms.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from monitor.model import Address
 
 __all__ = ["BadSignature", "Kind", "Signature", "approved", "packed", "prefixed", "recover"]
 
-Kind = Literal["eip712", "eth_sign", "approved"]
+Kind = Literal["eip712", "eth_sign", "approved", "contract"]
 _LENGTH = 65
 _ETH_SIGN = 4
 """What the Safe adds to v to tell a signature by eth_sign."""
@@ -26,7 +27,7 @@ _ETH_SIGN = 4
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One owner's agreement, as the Safe takes it."""
+    """One owner's agreement. ``raw``: as the Safe takes it; of a contract the bytes that it confirms."""
 
     owner: Address
     kind: Kind
@@ -75,7 +76,16 @@ def packed(signatures: Iterable[Signature], threshold: int) -> bytes:
     if len(by_owner) < threshold:
         raise BadSignature(f"{len(by_owner)} of {threshold} signatures: {threshold - len(by_owner)} more are needed")
     # An approved hash costs the chain a storage read, a signature a recovery: either is fine, so the first by address are taken.
-    return b"".join(by_owner[k].raw for k in sorted(by_owner)[:threshold])
+    taken = [by_owner[k] for k in sorted(by_owner)[:threshold]]
+    heads, behind = b"", b""
+    for signature in taken:
+        if signature.kind == "contract":
+            place = _LENGTH * len(taken) + len(behind)
+            heads += bytes.fromhex(signature.owner[2:]).rjust(32, b"\0") + place.to_bytes(32, "big") + b"\0"
+            behind += len(signature.raw).to_bytes(32, "big") + signature.raw
+        else:
+            heads += signature.raw
+    return heads + behind
 
 
 def _signer(digest: bytes, r_s: bytes, v: int) -> Address:
