@@ -167,7 +167,9 @@ def calldata(where: Address, aim: Aim, chain_id: int | None = None, lapses: bool
 async def targets(nodes: Nodes, place: Place) -> tuple[Enrolled, ...]:
     """What is registered with the guardian. Raises PauseImpossible, NoMajority."""
     if place.guardian is None:
-        raise PauseImpossible("no guardian is named: give --guardian ADDRESS, or --settings FILE")
+        raise PauseImpossible(
+            "no guardian is named: give --guardian ADDRESS, or --settings FILE; `stakewarden guardian levers` lists what others pause"
+        )
     try:
         return await enrolled(nodes, await nodes.newest(), place.guardian, place.chain_id, place.book)
     except Unanswered as missing:
@@ -271,7 +273,7 @@ class _Hand:
     async def _simulate(self, pull: Pull, gas: int) -> None:
         answer = await self.nodes.call("simulation", pull.to, pull.data, sender=self.person.signer.address, gas=gas)
         if isinstance(answer, Refused):
-            more = "; it is paused now, and many contracts refuse to be paused again before that ends" if pull.paused else ""
+            more = "; it is paused now, and many contracts refuse another pause before that one ends" if pull.paused else ""
             raise PauseImpossible(f"the pause of {pull.name} would fail, nothing was sent: {pull.explain(answer.data or b'')}{more}")
 
     def _prospect(self, at: BlockStamp, pull: Pull, offer: Offer) -> Prospect:

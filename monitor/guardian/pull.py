@@ -117,7 +117,7 @@ async def by_role(nodes: Nodes, at: BlockStamp, aim: Aim, sender: Address, secon
     if not isinstance(aim.declared, RoleLever):
         raise not_by_hand(aim)
     lever = aim.declared
-    data, words = roles.pause_call(lever, aim.name, seconds)
+    data, _ = roles.pause_call(lever, aim.name, seconds)
     reader = Reader(NodesSource(nodes), at)
     held = await holders(reader, lever.where, lever.role_getter, [*map(Address, lever.candidates), sender])
     if not isinstance(held, Unknown) and sender not in held:
@@ -132,7 +132,7 @@ async def by_role(nodes: Nodes, at: BlockStamp, aim: Aim, sender: Address, secon
     if isinstance(held, Unknown):
         notes.append(f"who may pause it cannot be told ({held.why})")
     return Pull(
-        aim.name, lever.where, lever.where, data, lever.call if seconds is None else f"pauseFor({seconds})", f"by its own role: {words}", None,
+        aim.name, lever.where, lever.where, data, lever.call if seconds is None else f"pauseFor({seconds})", "by its own role", None,
         lapses, paused, resumes if paused else None, at.timestamp + seconds if lapses and seconds is not None else None, None, None,
         reverts.explain, tuple(notes),
     )  # fmt: skip

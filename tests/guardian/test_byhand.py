@@ -143,7 +143,7 @@ async def test_a_second_run_recognises_that_it_is_paused(bench: Bench) -> None:
     bench.anvil.mine()
     later = await Laptop(bench).pull()
     assert isinstance(later, Standing) and later.could_end is not None and later.could_end > done.resumes_timestamp
-    await Laptop(bench).refused("the pause call reverted|pause call reverted", "refuse to be paused again", extend=True)
+    await Laptop(bench).refused("the pause call reverted|pause call reverted", "refuse another pause before that one ends", extend=True)
     assert bench.nonce("guardian_person") == 1
 
 
