@@ -246,6 +246,32 @@ async def test_a_decision_that_holds_again_much_later_pages_nobody_at_once(trio:
     await worker.close()
 
 
+# ---------------------------------------------------------------- read back
+
+
+@pytest.mark.parametrize(("late", "state"), [(1, "reported"), (99, "failed")])
+async def test_an_event_that_is_told_late_is_waited_for_and_one_that_never_comes_is_a_failure(
+    orders: OrderBench, book: Store, relay: Relay, late: int, state: str
+) -> None:
+    """Endpoints behind a load balancer may know a block before its logs: that is not a pause that failed."""
+    asked: list[int] = []
+
+    def handle(method: str, params: list[Any], forward: Forward) -> Any:
+        if method == "eth_getLogs" and "blockHash" in params[0]:
+            asked.append(1)
+            return {"result": []} if len(asked) <= late else forward()
+        return forward()
+
+    relay.handler = handle
+    judge(book, orders.head(), "d1")
+    worker = orders.executor(book, relay.url, stuck_blocks=2)
+    await until(worker, lambda: is_(book, "mined")() and bool(row(book).note))
+    assert "event" in (row(book).note or "")
+    orders.anvil.mine(2)
+    await until(worker, is_(book, state), 5)
+    await worker.close()
+
+
 # ---------------------------------------------------------------- clocks
 
 
