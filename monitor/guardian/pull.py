@@ -98,15 +98,23 @@ async def _timed(nodes: Nodes, seen: Snapshot, where: Address, aim: Aim, registe
         )
     if lapses and registered.quota_left < registered.guardian_seconds:
         notes.append(f"the quota is nearly used: {registered.quota_left} s are left, a whole pause takes {registered.guardian_seconds} s")
-    now = seen.stamp.timestamp
-    begins = max(now, resumes or 0) if paused else now
-    ends = min(now + seconds, begins + registered.quota_left)
-    charged = max(0, (ends if lapses else min(now + registered.guardian_seconds, begins + registered.quota_left)) - begins)
+    ends, charged = window(registered, seconds, seen.stamp.timestamp, resumes if paused else None)
     return Pull(
         aim.name, aim.where, where, guardian.pause_calldata(aim.where), f"pauseTarget({aim.where})", f"through the guardian {where}", gas, lapses,
         paused, resumes if paused else None, ends if lapses else None, registered.quota_left, registered.quota_left - charged, guardian.explain,
         tuple(notes),
     )  # fmt: skip
+
+
+def window(registered: Registered, seconds: int, now: int, resumes: int | None) -> tuple[int, int]:
+    """Until when a guardian's pause would last, and how many seconds of the quota it takes (``_guardianSeconds`` and ``_pull`` of the contract).
+
+    ``seconds``: what the lever gives, at most ``guardian_seconds``; ``resumes``: the end of the pause that is on. A lever without an end is
+    charged as if it had one.
+    """
+    begins = max(now, resumes or 0)
+    ends = min(now + seconds, begins + registered.quota_left)
+    return ends, max(0, ends - begins)
 
 
 # ---------------------------------------------------------------- directly

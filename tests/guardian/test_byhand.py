@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.devnet.accounts import address_of, key_of
 from monitor.devnet.build import Artifacts
@@ -19,9 +21,11 @@ from monitor.devnet.proxies import EndpointProxy
 from monitor.guardian import byhand, status
 from monitor.guardian.aim import Aim, Book, settings_of
 from monitor.guardian.byhand import PauseImpossible, PauseResult, Place, Prospect, Standing, Wish
+from monitor.guardian.contract import Registered
 from monitor.guardian.levers.declared import Declarations
 from monitor.guardian.node import Nodes, NoMajority
 from monitor.guardian.person import GWEI, Fees, Person
+from monitor.guardian.pull import window
 from monitor.model import Address
 from tests.guardian.bench import CHAIN_ID, DURATION, PAUSE_ROLE, RESUME_ROLE, Bench, Drop, Relay, endpoint
 from tests.guardian.conftest import signer_of
@@ -115,6 +119,30 @@ async def test_a_lever_without_an_end_is_said_to_have_none(bench: Bench, compile
 def put_pool(bench: Bench, compiled: Artifacts) -> Address:
     bench.contracts["pool"] = compiled["PausablePool"]
     return bench.deploy("pool", address_of("governance"))
+
+
+@given(
+    seconds=st.integers(1, 10**6), quota=st.integers(0, 10**7), used=st.integers(0, 10**7), now=st.integers(10**9, 2 * 10**9),
+    later=st.none() | st.integers(-(10**6), 10**7),
+)  # fmt: skip
+def test_the_length_of_a_pause_is_reckoned_as_the_contract_does(seconds: int, quota: int, used: int, now: int, later: int | None) -> None:
+    """Line by line ``_guardianSeconds``; where that reverts, no time is left or none is added."""
+    known = replace(
+        Registered("PauseFor", "Armed", 1, 0, 0, Address("0x")), guardian_seconds=seconds, guardian_quota=quota, guardian_used=used
+    )
+    resumes = None if later is None else now + later
+    ends, charged = window(known, seconds, now, resumes)
+    current = now if resumes is None else resumes
+    if current >= now + seconds:
+        assert charged == 0 and ends <= current
+        return
+    current = max(current, now)
+    left = quota - used if quota > used else 0
+    if left == 0:
+        assert charged == 0
+        return
+    longest = min(seconds, left + current - now)
+    assert (ends, charged) == (now + longest, now + longest - current) and charged <= left
 
 
 # ---------------------------------------------------------------- what would fail is not sent
