@@ -69,7 +69,10 @@ def replay(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for the report, to be named in the response's `earned`.")] = None,
     responses: Annotated[Path | None, typer.Option("--policy", help="The responses file, instead of the settings'.")] = None,
     rules: Annotated[list[Path] | None, typer.Option("--rules", help="Rule files or folders, instead of the settings'.")] = None,
-    settings: SettingsOption = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", "-s", help="Settings file; settings.yaml in this folder if it is there, else rules/ of this folder."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge responses over a library of past incidents. Exit code 1 when one would have paused wrongly, too late, or not at all."""

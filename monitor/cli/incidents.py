@@ -16,7 +16,6 @@ from rich.table import Table
 from monitor.catalogue import SHIPPED, Catalogue
 from monitor.cli.failure import Failure
 from monitor.cli.run import read
-from monitor.cli.where import settings_file
 from monitor.guardian.policy import BadPolicy, Policy, load_policy
 from monitor.guardian.policy.cases import AnyTarget
 from monitor.guardian.policy.earned import IN_TIME, KEPT, NOT_COUNTED, WRONG, text_of
@@ -27,7 +26,7 @@ from monitor.rules import RuleFileErrors, RuleSet, load, render_problems
 from monitor.service.settings import RulesSettings
 
 LIBRARY = Path("rules/incidents")
-EXPECTED = {"pause": "a pause", "no_pause": "no pause", "either": "either"}
+EXPECTED = {"pause": "pause", "no_pause": "none", "either": "either"}
 
 
 def replay(
@@ -69,11 +68,9 @@ def _files(settings: Path | None, policy: Path | None, dirs: list[Path] | None) 
 
 
 def _settings(named: Path | None) -> Path | None:
-    """The settings file, or None where there is none: the shipped files do."""
-    try:
-        return settings_file(named)
-    except Failure:
-        return None
+    """The settings file, or None where there is none; an embedded chain's is not asked: its rules are those of this folder."""
+    here = Path("settings.yaml")
+    return named or (here if here.exists() else None)
 
 
 def _read(files: RulesSettings, operators: Mapping[str, str]) -> tuple[Policy, RuleSet]:
@@ -107,7 +104,7 @@ def _show(done: Replay) -> None:
     console = Console(highlight=False, soft_wrap=False)
     for name, found in done.outcomes.items():
         table = Table(box=None, pad_edge=False, title=name, title_justify="left")
-        for column in ("incident", "record", "expected", "decided", "block", "verdict"):
+        for column in ("incident", "record", "asked", "decided", "block", "verdict"):
             table.add_column(column, no_wrap=True)
         for o in sorted(found, key=_rank):
             table.add_row(

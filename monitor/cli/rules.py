@@ -62,11 +62,13 @@ def test(
     """Run unit tests of rules, as promtool does, and the cases of responses (responses*.test.yaml), by the judge that runs live; then replay the incidents."""
     if missing := [str(p) for p in paths or [TESTS] if not p.exists()]:
         raise Failure(f"there is no {', '.join(missing)}: name test files or folders")
-    files = [f for p in paths or [TESTS] for f in (_tests_in(p) if p.is_dir() else [p])]
+    chosen = [p for p in paths or [TESTS] if p != INCIDENTS]
+    files = [f for p in chosen for f in (_tests_in(p) if p.is_dir() else [p])]
     files += [] if paths else sorted(POLICIES.glob(policy_cases.FILES))
-    if not files:
+    replayed = INCIDENTS.is_dir() and (not paths or INCIDENTS in paths)
+    if not files and not replayed:
         raise Failure(f"there are no test files in {', '.join(map(str, paths or [TESTS]))}")
-    report = _run_all(files, replayed=not paths and INCIDENTS.is_dir())
+    report = _run_all(files, replayed=replayed)
     if as_json:
         failures = [{"file": f.span.file, "line": f.span.line, "test": f.test, "at": f.at, "what": f.what, "expected": str(f.expected), "got": str(f.got)}
                     for f in report.failures]  # fmt: skip
