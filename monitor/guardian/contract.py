@@ -28,8 +28,8 @@ LEVER_NAMES = {"pauseFor": "PauseFor", "pause": "Pause", "circuitBreaker": "Circ
 ARMING = ("Disarmed", "Shadow", "Armed")
 
 Meaning = Literal["fine", "needless", "stale", "cancelled", "early", "obstacle"]
-"""``stale``: this very order is void or not signed well enough, another one may do. ``early``: the endpoints are behind the observed
-block. ``obstacle``: no order would be taken."""
+"""``stale``: this very order is void or not signed well enough, another one may do. ``early``: one will do
+that is not yet taken, since the endpoints are behind the observed block or a cooldown is on. ``obstacle``: no order would be taken until people act."""
 
 REFUSALS: Mapping[str, tuple[Meaning, str]] = {
     "None": ("fine", "nothing forbids it"),
@@ -39,7 +39,7 @@ REFUSALS: Mapping[str, tuple[Meaning, str]] = {
     "NotArmed": ("obstacle", "the target is not armed (the admin arms it)"),
     "TargetBudgetSpent": ("obstacle", "the sentinels' pauses of this target are spent (the admin arms it again)"),
     "ContractBudgetSpent": ("obstacle", "the sentinels' budget over all targets is spent (the admin sets a new one)"),
-    "CoolingDown": ("obstacle", "the target's last sentinel pause ended less than its cooldown ago"),
+    "CoolingDown": ("early", "the target's last sentinel pause ended less than its cooldown ago"),
     "WrongEpoch": ("stale", "the order is of another epoch: the target was armed, disarmed, changed or paused meanwhile"),
     "OrderClosed": ("cancelled", "people cancelled the order, or it was told in shadow before"),
     "BlockInFuture": ("early", "the endpoints have not seen the observed block yet"),

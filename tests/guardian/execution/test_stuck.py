@@ -149,6 +149,28 @@ async def test_what_cannot_be_outbid_is_shown_to_all_when_its_private_time_is_ov
     await worker.close()
 
 
+async def test_a_cooldown_is_waited_for_and_told_since_the_cause_may_outlast_it(orders: OrderBench, book: Store) -> None:
+    orders.by_admin("guardian", "setLimits", orders.at["vault"], (DURATION, 2 * DURATION, 10 * DURATION, 3600, 300_000, 2))
+    orders.by_admin("guardian", "arm", orders.at["vault"])
+    judge(book, orders.head(), "d1")
+    worker = orders.executor(book, stuck_blocks=2)
+    await until(worker, is_(book, "reported"))
+    orders.anvil.increase_time(DURATION + 60)
+    orders.anvil.mine()
+    for n in range(3):
+        orders.anvil.mine()
+        judge(book, orders.head(), "d2", open=n == 0)
+        await worker.advance_once()
+    found = row(book, "d2")
+    assert found.state == "gathered" and "cooldown" in (found.note or "") and found.paged_at is not None
+    orders.anvil.increase_time(3600)
+    orders.anvil.mine()
+    judge(book, orders.head(), "d2", open=False)
+    await until(worker, is_(book, "reported", "d2"), 5)
+    assert orders.pauses() == 2
+    await worker.close()
+
+
 # ---------------------------------------------------------------- offers
 
 
