@@ -61,7 +61,6 @@ class Sitting:
     def _acknowledge(self) -> None:
         """As a person does it: the token, then the form of the incident's own page."""
         web = self.rig.devnet.web
-        before = self._message()["edits"]
         with httpx.Client(base_url=web, trust_env=False, headers={"Origin": web}, timeout=20) as browser:
             token = (self.rig.folder / "page.token").read_text().strip()
             entered = browser.post("/sign-in", data={"who": WHO, "token": token, "next": f"/incidents/{self.key}"})
@@ -70,9 +69,13 @@ class Sitting:
             assert form is not None
             done = browser.post("/acknowledge", data={"csrf": form[1], "incident": self.key, "why": WHY})
             assert done.status_code == 303, done.text
-        self.rig.ground.wait("the acknowledgement in Slack", lambda: True if self._message()["edits"] > before else None, 20)
-        self.rig.ground.wait("its note in Slack", lambda: True if self._message()["thread"] else None, 20)
-        self.rig.ground.wait("its note in Grafana", lambda: True if self._tagged(f"of:{self.key}") else None, 20)
+        self.rig.ground.wait("the acknowledgement in Slack", lambda: True if "Acknowledged" in str(self._message()["blocks"]) else None, 20)
+        self.rig.ground.wait("its note in Slack", lambda: True if self._taken(self._message()["thread"]) else None, 20)
+        self.rig.ground.wait("its note in Grafana", lambda: True if self._taken(self._tagged(f"of:{self.key}")) else None, 20)
+
+    def _taken(self, notes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the acknowledgement; what became of the pause is told there too, when it comes to it."""
+        return [n for n in notes if not re.match(r"(\S+ )?Pause of vault ", n["text"])]
 
     def _slack_fires(self, alert: dict[str, Any]) -> None:
         message = self._message()
@@ -86,7 +89,8 @@ class Sitting:
             "/runbooks/lido.md"
         )
         assert f"since block *{alert['since_number']}*" in shown and re.search(r"seen .* → judged .* → sent .* → acknowledged ", shown)
-        assert [note["text"].endswith(f"Acknowledged by {WHO}: {WHY}.") for note in message["thread"]] == [True]
+        assert "Pause of vault " in shown and "RESUME_ROLE is held by" in shown
+        assert [note["text"].endswith(f"Acknowledged by {WHO}: {WHY}.") for note in self._taken(message["thread"])] == [True]
 
     def _grafana_fires(self, alert: dict[str, Any]) -> None:
         (region,) = self._tagged(f"incident:{self.key}")
@@ -97,7 +101,7 @@ class Sitting:
             and f"{self.rig.devnet.web}/incidents/{self.key}" in region["text"]
         )
         assert f"Acknowledged by {WHO}" in region["text"] and f"since block {alert['since_number']}" in region["text"]
-        (note,) = self._tagged(f"of:{self.key}")
+        (note,) = self._taken(self._tagged(f"of:{self.key}"))
         assert "acknowledgement" in note["tags"] and note["text"].startswith(f"Acknowledged by {WHO}: {WHY}.")
 
     def _page_fires(self, alert: dict[str, Any]) -> None:
