@@ -15,7 +15,7 @@ from monitor.guardian.execution import ledger
 from monitor.store import Store
 from monitor.store.tables.guardian import OrderRow
 from tests.guardian.bench import Relay
-from tests.guardian.execution.bench import AGE, SENDERS, OrderBench, document, judge, pause, row, values
+from tests.guardian.execution.bench import AGE, DURATION, SENDERS, OrderBench, document, judge, pause, row, values
 from tests.guardian.execution.test_machine import Forward, is_, swallowing, until
 
 GWEI = 10**9
