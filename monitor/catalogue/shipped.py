@@ -209,6 +209,7 @@ PEG = (
 )  # fmt: skip
 
 NODE = LabelSpec("node", "Name of the beacon node in the settings.")
+CAUSE = LabelSpec("cause", "decision: alerts that a response or a recorded decision ties to the target; protocol: other alerts of severity page about its protocol, but for those that say that the target is paused.", ("decision", "protocol"))
 
 OWN = (
     gauge("stakewarden_blind", "bool", "monitor", (COLLECTOR, PROTOCOL), "1 while a collector's scope has no fresh ok frame.", fresh_for=120),
@@ -240,8 +241,9 @@ OWN = (
     gauge("stakewarden_canary_age_seconds", "seconds", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "Seconds since the receiver accepted a canary; absent before the first, and without canaries.", fresh_for=120),
     gauge("stakewarden_canary_failed", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."),), "1 while the receiver has not accepted the newest canary in time; absent without canaries.", fresh_for=120),
     gauge("stakewarden_alertmanager_up", "bool", "monitor", (LabelSpec("receiver", "Name of the receiver."), LabelSpec("member", "Host and port of the Alertmanager.")), "1 if this member took the last push; absent before the first.", fresh_for=120),
-    gauge("guardian_pause_cause", "count", "monitor", (TARGET, LabelSpec("cause", "decision: alerts that a response or a recorded decision ties to the target; protocol: other alerts of severity page about its protocol, but for those that say that something is paused.", ("decision", "protocol")), LabelSpec("state", "Whether they fire, or it cannot be told now.", ("firing", "unknown"))), "Alerts for which the target may have been paused, as judged at the block before.", fresh_for=120),
+    gauge("guardian_pause_cause", "count", "monitor", (TARGET, CAUSE, LabelSpec("state", "Whether they fire, or it cannot be told now.", ("firing", "unknown"))), "Alerts for which the target may have been paused, as judged at the block before.", fresh_for=120),
     gauge("guardian_sender_waiting_seconds", "seconds", "monitor", (LabelSpec("account", "The account that pays for submitting orders."),), "Seconds (wall time) for which the next transaction of a sender's account has been sent and not mined; 0 when none waits; unknown without a majority of endpoints.", fresh_for=120),
+    gauge("guardian_pause_cause_since_timestamp_seconds", "timestamp", "monitor", (TARGET, CAUSE), "Block time since which there has been such an alert without a break; absent while there is none.", fresh_for=120),
     gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; stuck: people have to pause; needless: the target was paused already; shadowed: the contract only watches; withdrawn: it did not hold any more.", ("shadow", "proposed", "open", "stuck", "verified", "needless", "refused", "shadowed", "withdrawn", "failed"))), "Decisions about pauses in the last 6 hours (block time); absent when there was none.", fresh_for=120),
 )  # fmt: skip
 

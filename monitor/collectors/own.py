@@ -84,7 +84,7 @@ class OwnFacts:
     answers included, at the last block whose answers are all in; None before the first.
     ``gaps``: first and last block of each gap since the moment before. ``losses``: last judged block of each chain lost since then. ``members``: whether an Alertmanager took the
     last push, by (receiver, member). ``decisions``: recent decisions about pauses by (target, outcome). ``causes``: alerts for which a target may have been
-    paused, by (target, cause, state).
+    paused, by (target, cause, state). ``causes_since``: since when there has been any (block time), by (target, cause).
     """
 
     endpoints: Sequence[EndpointFacts]
@@ -102,6 +102,7 @@ class OwnFacts:
     losses: Sequence[int] = ()
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     causes: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    causes_since: Mapping[tuple[str, str], int] = field(default_factory=dict)
     beacon: BeaconFacts | None = None
     senders: Mapping[str, float | None] = field(default_factory=dict)
     """By account, seconds for which a transaction of its waits to be mined; None where that cannot be told."""
@@ -128,6 +129,8 @@ def own_frames(facts: OwnFacts, at: Moment) -> Frame:
         samples.put("stakewarden_alertmanager_up", up, receiver=receiver, member=member)
     for (target, cause, state), number in facts.causes.items():
         samples.put("guardian_pause_cause", number, target=target, cause=cause, state=state)
+    for (target, cause), since in facts.causes_since.items():
+        samples.put("guardian_pause_cause_since_timestamp_seconds", since, target=target, cause=cause)
     for (target, outcome), number in facts.decisions.items():
         samples.put("guardian_pause_decisions", number, target=target, outcome=outcome)
     for account, seconds in facts.senders.items():

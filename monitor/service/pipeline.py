@@ -200,7 +200,8 @@ class Pipeline:
         """What we know about ourselves, and what the alerts of the moment before say about the causes of pauses."""
         facts = self.rooms.facts(self.progress, self.window, at)
         counted = self.rooms.responses.causes.counted(self.live, self.setup.ruleset, self.progress.judged, self.progress.decided)
-        return own_frames(replace(facts, causes=counted), at)
+        held = counted.held(_held(self.window, at), at.timestamp)
+        return own_frames(replace(facts, causes=counted.alerts, causes_since=held), at)
 
     async def _decided(self, at: Moment, live: Instances, snapshot: Snapshot | None) -> list[Decision]:
         """What the alerts that fire now lead to. At a tick nothing was seen, and between two branches nothing is announced: then to nothing."""
@@ -234,6 +235,13 @@ class Pipeline:
             else:
                 protocol = dict(frame.scope).get("protocol", "")
                 self.progress.failures[(frame.collector, protocol, type(frame.status).__name__.lower())] += 1
+
+
+def _held(window: FrameWindow, at: Moment) -> dict[tuple[str, str], int]:
+    """Since when the causes of pauses had held at the moment before."""
+    found = window.instant(Selector("guardian_pause_cause_since_timestamp_seconds"), at.timestamp)
+    rows = zip(found.labels.rows, found.values, found.known, strict=True)
+    return {(dict(row)["target"], dict(row)["cause"]): int(value) for row, value, known in rows if known}
 
 
 def _finality(window: FrameWindow, at: BlockStamp) -> float | None:

@@ -18,7 +18,7 @@ NODES = (NodeFacts("north", True, 0, {"timeout": 1}, False), NodeFacts("south", 
 FACTS = OwnFacts(
     ENDPOINTS, 0.5, SCOPES, {("queue", "lido", "disputed"): 4}, 2.5, 1, 7, 2, 1, (DeliveryFacts("slack", 3, 12.5, 86_000.0, True), DeliveryFacts("grafana", 0, 0, None, False)),
     {("am", "am-1:9093"): False}, gaps=[(5, 7), (5, 7), (8, 8)], decisions={("vault", "failed"): 2}, beacon=BeaconFacts(NODES, 0.5, 3.5, 1, {"lido": False}),
-    senders={"0xA": 12.0, "0xB": None}, causes={("vault", "decision", "unknown"): 3},
+    senders={"0xA": 12.0, "0xB": None}, causes={("vault", "decision", "unknown"): 3}, causes_since={("vault", "decision"): 7},
 )  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def test_facts_become_series() -> None:
         assert all(declared[series.family][k] is None or v in (declared[series.family][k] or ()) for k, v in series.labels)
     assert found["guardian_pause_decisions", "failed", "vault"] == 2
     assert found["guardian_pause_cause", "decision", "unknown", "vault"] == 3
+    assert found["guardian_pause_cause_since_timestamp_seconds", "decision", "vault"] == 7
     assert found["guardian_sender_waiting_seconds", "0xA"] == 12
     assert is_unknown(np.array([found["guardian_sender_waiting_seconds", "0xB"]])).all(), "what was not counted is not none"
     assert {s.family for s in frame.layout.series} == {f.name for f in FAMILIES if f.kind != "event"}

@@ -29,7 +29,7 @@ def counted(
 ) -> dict[tuple[str, str, str], int]:
     verdicts = {rule_id(n): Verdict(rule_id(n), AT, "unknown", 0, 1) for n in unknown}
     found = Causes(policy(), TARGETS).counted(Instances(AT, ordered(live)), rules or shipped(), verdicts, made or {})
-    return {key: number for key, number in found.items() if number}
+    return {key: number for key, number in found.alerts.items() if number}
 
 
 def rule_id(name: str) -> RuleId:
@@ -38,8 +38,8 @@ def rule_id(name: str) -> RuleId:
 
 def test_nothing_is_said_to_be_nothing() -> None:
     found = Causes(policy(), TARGETS).counted(Instances(), shipped(), {}, {})
-    assert set(found.values()) == {0}
-    assert {(t, c) for t, c, _ in found} == {
+    assert set(found.alerts.values()) == {0} and found.held({}, 5) == {}
+    assert {(t, c) for t, c, _ in found.alerts} == {
         ("vault", "decision"),
         ("vault", "protocol"),
         ("pool", "decision"),
@@ -86,7 +86,7 @@ def test_the_pipelines_own_instances_are_counted() -> None:
     world.mint()
     world.step()
     causes = Causes(world.policy, TARGETS)
-    assert causes.counted(world.live, world.rules, {}, {})["vault", "decision", "firing"] == 1
+    assert causes.counted(world.live, world.rules, {}, {}).alerts["vault", "decision", "firing"] == 1
 
 
 def test_the_newest_pause_that_was_made_is_the_one_that_counts(store: Store) -> None:
@@ -101,3 +101,14 @@ def test_the_newest_pause_that_was_made_is_the_one_that_counts(store: Store) -> 
             unit.conn.execute(PauseRow.__table__.insert().values(**one.model_dump()))  # type: ignore[attr-defined]
     with store.read() as unit:
         assert decided(unit) == {"vault": "g/New"}
+
+
+def test_a_cause_holds_since_its_alert_began_or_since_it_was_said_to_hold_before() -> None:
+    causes, key = Causes(policy(), TARGETS), ("vault", "decision")
+    drift = causes.counted(Instances(AT, (alert("LidoShareRateDrift", protocol="lido"),)), shipped(), {}, {})
+    assert drift.held({}, AT.timestamp + 60)[key] == AT.timestamp, "since its first block"
+    assert drift.held({key: 7}, AT.timestamp + 60)[key] == 7, "another alert held before it"
+    blind = causes.counted(
+        Instances(), shipped(), {rule_id("LidoShareRateDrift"): Verdict(rule_id("LidoShareRateDrift"), AT, "unknown", 0, 1)}, {}
+    )
+    assert blind.held({}, 99) == {key: 99} and blind.held({key: 7}, 99) == {key: 7}, "what cannot be judged goes on"

@@ -29,7 +29,7 @@ from monitor.devnet.embedded import drilling
 from monitor.devnet.transactions import TransactionFailed
 from tests.service.ends import Database, alerts_of, violations
 
-OURS = re.compile(r"(?!Lido|GuardianPause|GuardianTargetPaused|RuleErrors)")
+OURS = re.compile(r"(?!Lido|GuardianPause|GuardianResumed|GuardianTargetPaused|RuleErrors)")
 """Alerts that faults around us may raise: nothing about Lido, no pause, and no rule that cannot be evaluated."""
 BAD_LINES = ("Traceback", "service.begins_anew", "collector.judge_failed")
 SILENT = ("hang", "refuse", "error", "garbage", "cut_body", "unavailable")

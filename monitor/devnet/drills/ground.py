@@ -167,7 +167,11 @@ class Ground:
         actions.heartbeat(self.world)
 
     def warp(self, seconds: int) -> None:
-        """Move block time on, and wait until the service knows the newest complete epoch again: after a long jump its facts are stale."""
+        """Move block time on, and wait until the service knows the newest complete epoch again: after a long jump its facts are stale.
+
+        Who is behind when time jumps was behind for all that time, so the judge catches up first.
+        """
+        self.wait("a judge that keeps up", lambda: (self.status()["block"] or 0) >= self.head() - 1 or None, 60)
         self.world.warp(seconds)
         self.evaluated()
 

@@ -20,6 +20,8 @@ FULL = 0.9
 JAM_BASE_FEE = 30 * GWEI
 PROPOSAL_SECONDS = 6 * 3600 + 120
 """Longer than a proposal to pause is told."""
+RESUMED_SECONDS = 3600 + 60
+"""Longer than a resumption is shown."""
 
 
 def _pause(ground: Ground) -> int:
@@ -27,7 +29,15 @@ def _pause(ground: Ground) -> int:
 
 
 def _resume(ground: Ground) -> None:
+    """Governance resumes the vault when the cause of its pause is gone: who resumed it is told for an hour all the same."""
+    ground.caught_up()
     actions.rearm(ground.world)
+    _forget_resumption(ground)
+
+
+def _forget_resumption(ground: Ground) -> None:
+    ground.wait("GuardianResumedEarly", functools.partial(told, ground, "GuardianResumedEarly"), 30)
+    ground.pass_time(RESUMED_SECONDS)
 
 
 def mint(ground: Ground) -> int:
@@ -43,7 +53,7 @@ def burn(ground: Ground) -> None:
 def burn_and_rearm(ground: Ground) -> None:
     """Take back what :func:`mint` did and the pause that came of it."""
     burn(ground)
-    actions.rearm(ground.world)
+    _resume(ground)
 
 
 def _upgrade(ground: Ground) -> int:
@@ -51,8 +61,12 @@ def _upgrade(ground: Ground) -> int:
 
 
 def _downgrade(ground: Ground) -> None:
-    actions.restore(ground.world, "lido")
+    """The vault is resumed while the foreign code still stands; then the old one is put back."""
+    ground.caught_up()
     actions.rearm(ground.world)
+    ground.wait("GuardianResumedDuringIncident", functools.partial(told, ground, "GuardianResumedDuringIncident"), 30)
+    actions.restore(ground.world, "lido")
+    _forget_resumption(ground)
 
 
 def told(ground: Ground, name: str) -> bool | None:
@@ -165,11 +179,17 @@ def _join(ground: Ground) -> None:
 
 
 MINTED = {"LidoShareRateDrift": "resolved", "GuardianTargetPaused": "resolved"}
+RESUMED = {"GuardianResumedEarly": "resolved"}
+"""What comes when governance resumes what was paused."""
 
 PAUSES = (
-    Drill("pause", "a person with GUARDIAN_ROLE pauses the vault", _pause, _resume, {"GuardianTargetPaused": "resolved"}, ("guardian",)),
+    Drill(
+        "pause", "a person with GUARDIAN_ROLE pauses the vault", _pause, _resume, {"GuardianTargetPaused": "resolved"}, ("guardian",),
+        afterwards=RESUMED,
+    ),
     Drill(
         "unbacked-mint", "shares are minted without ether: the share rate drops outside a report", mint, burn_and_rearm, MINTED, ("sentinel",),
+        afterwards=RESUMED,
     ),
     Drill(
         "unapproved-upgrade",
@@ -178,6 +198,7 @@ PAUSES = (
         _downgrade,
         {"LidoUpgradeUnapproved": "resolved", "GuardianTargetPaused": "resolved"},
         ("sentinel",),
+        afterwards={"GuardianResumedDuringIncident": "resolved", **RESUMED},
     ),
     Drill(
         "fee-jam",
@@ -188,6 +209,7 @@ PAUSES = (
         ("sentinel",),
         patience=60,
         proof=_outbid,
+        afterwards=RESUMED,
     ),
     Drill(
         "withheld-order",
@@ -196,6 +218,7 @@ PAUSES = (
         _gossip,
         MINTED,
         ("sentinel",),
+        afterwards=RESUMED,
     ),
     Drill(
         "orphaned-pause",
@@ -206,6 +229,7 @@ PAUSES = (
         ("sentinel",),
         patience=60,
         proof=_stands,
+        afterwards=RESUMED,
     ),
     Drill(
         "client-split",

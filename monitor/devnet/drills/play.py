@@ -26,6 +26,7 @@ class Drill:
     """A scripted incident. ``act`` does it and returns the block at which the condition holds; ``undo`` puts all right again.
 
     ``alerts``: exactly the alerts that must be told, each with how it must end; with several ends it is told as often, in this order.
+    ``afterwards``: those that must be told beside them when all is put right again.
     ``pauses``: by whom the vault must be paused. ``proposed``: words of the reason for which a pause is only proposed; empty: none is.
     ``proof``: what else must hold when all is there, of what happened since a block; it gives the problems. ``patience``: wall seconds
     until the alerts must be there.
@@ -40,11 +41,16 @@ class Drill:
     proposed: str = ""
     proof: Callable[[Ground, int], list[str]] = lambda ground, since: []
     patience: float = 30.0
+    afterwards: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def ends(self) -> list[tuple[str, str]]:
         """Each time that an alert must be told, with how it must end."""
-        return [(name, end) for name, ends in self.alerts.items() for end in ([ends] if isinstance(ends, str) else ends)]
+        return [*_each(self.alerts), *_each(self.afterwards)]
+
+
+def _each(alerts: Mapping[str, str | tuple[str, ...]]) -> list[tuple[str, str]]:
+    return [(name, end) for name, ends in alerts.items() for end in ([ends] if isinstance(ends, str) else ends)]
 
 
 @dataclass
@@ -182,7 +188,7 @@ def _told(drill: Drill, ground: Ground, before: _Before) -> bool:
     for incident in before.new_incidents(ground.status()):
         if incident["id"] in there:
             sent.update({_name(a) for a in incident["alerts"]})
-    return sent >= Counter(name for name, _ in drill.ends)
+    return sent >= Counter(name for name, _ in _each(drill.alerts))
 
 
 def _paused(drill: Drill, ground: Ground, before: _Before, outcome: Outcome) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.devnet.accounts import address_of
 from monitor.devnet.drills.ground import Ground
-from monitor.devnet.drills.pauses import MINTED, burn_and_rearm, mint
+from monitor.devnet.drills.pauses import MINTED, RESUMED, burn_and_rearm, mint
 from monitor.devnet.drills.play import Drill
 
 SECOND = "bravo"
@@ -71,6 +71,7 @@ QUORUM = (
         _as_before,
         MINTED,
         ("sentinel",),
+        afterwards=RESUMED,
         proof=_both_signed,
     ),
 )
