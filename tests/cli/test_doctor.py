@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from monitor.cli.doctor.around import database, service
+from monitor.cli.doctor.around import database, page, service
 from monitor.devnet import actions
 from monitor.devnet.accounts import address_of
 from monitor.devnet.inbox import CHANNEL, TOKEN, Inbox
@@ -219,6 +220,22 @@ async def test_only_our_own_service_is_taken_for_ours(answer: bytes, state: str,
     async with FarEnd(answer=answer) as other:
         found = await service(WebSettings(port=other.port), 1)
     assert found.state == state and said in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "said"),
+    [(200, "ok", "which answers"), (401, "ok", "asks who is there"), (302, "ok", "asks who is there"), (404, "wrong", "answers 404"), (502, "wrong", "answers 502")],
+)  # fmt: skip
+async def test_what_messages_link_to_is_looked_at(status: int, state: str, said: str) -> None:
+    async with FarEnd(script=deque([status])) as proxy:
+        found = await page(WebSettings(public_url=f"http://127.0.0.1:{proxy.port}"))
+    assert (found.state, found.what) == (state, "web.public_url") and said in str(found)
+
+
+async def test_a_page_that_is_not_reached_from_here_may_be_reached_by_responders() -> None:
+    unset, gone = await page(WebSettings()), await page(WebSettings(public_url="http://127.0.0.1:1"))
+    assert (unset.state, gone.state) == ("note", "note")
+    assert "messages link neither" in str(unset) and "cannot be reached from here (ConnectError)" in str(gone)
 
 
 def test_a_secret_that_every_user_can_read_is_told_and_used(stakewarden: Run, tmp_path: Path) -> None:

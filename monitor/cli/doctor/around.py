@@ -177,10 +177,31 @@ async def service(settings: WebSettings, chain_id: int) -> Finding:
     )
 
 
+async def page(settings: WebSettings) -> Finding:
+    """Whether what messages link to is reached from here. Whoever stands before it may ask who we are: that is an answer too."""
+    what = "web.public_url"
+    if settings.public_url is None:
+        return note(
+            what, "is not set: messages link neither to the incident nor to its runbook", "set it to where responders reach the page"
+        )
+    try:
+        async with httpx.AsyncClient(trust_env=False, verify=authorities(), timeout=5) as client:
+            answer = await client.get(f"{settings.public_url.rstrip('/')}/healthz")
+    except (httpx.HTTPError, OSError) as error:
+        remedy = "responders may reach it all the same; open the link of a message from where they are"
+        return note(what, f"{settings.public_url} cannot be reached from here ({type(error).__name__})", remedy)
+    if answer.status_code == 404 or answer.status_code >= 500:
+        return wrong(
+            what, f"{settings.public_url} answers {answer.status_code}, not as the page does", "correct it, or the proxy before the page"
+        )
+    asks = "" if answer.status_code == 200 else f" ({answer.status_code}: something before the page asks who is there)"
+    return ok(what, f"messages link to {settings.public_url}, which answers{asks}")
+
+
 async def around(settings: Settings, made: tuple[CheckedReceiver, ...]) -> list[Finding]:
     """All of this module."""
     kept = await asyncio.to_thread(database, settings.store)
-    told, beat, runs = await asyncio.gather(
-        receivers(made), heartbeat(settings.heartbeat), service(settings.web, settings.network.chain_id)
+    told, beat, runs, linked = await asyncio.gather(
+        receivers(made), heartbeat(settings.heartbeat), service(settings.web, settings.network.chain_id), page(settings.web)
     )
-    return [*told, beat, *kept, runs]
+    return [*told, beat, *kept, runs, linked]
