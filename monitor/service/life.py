@@ -36,6 +36,7 @@ from monitor.protocols.keys import rows
 from monitor.protocols.keys.reader import KeyReader
 from monitor.receivers.heartbeat import Heartbeat
 from monitor.service import state, status
+from monitor.service.accounts import account
 from monitor.service.beacon import BeaconWatch
 from monitor.service.build import Parts, load_rules
 from monitor.service.charts import Charts
@@ -241,7 +242,7 @@ class Service:
             parts.gauge.members = {(r.name, m.name): m.up for r in parts.alertmanagers for m in r.members.values() if m.up is not None}
             # In block time, in which alerts are judged: that of the last judged moment, where there is one.
             since = (now if parts.progress.at is None else parts.progress.at.timestamp) - DECISIONS_SECONDS
-            parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, since))
+            parts.gauge.decisions = await parts.store.look(lambda unit: outcomes(unit, since, now))
             parts.progress.decided = await parts.store.look(decided)
 
         async def chronicle() -> None:
@@ -397,6 +398,7 @@ async def _page(service: Service) -> Any:
     people = People(service.parts.store, service.parts.book, service.shown_again)
     face = Face(
         service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service), runbooks=service.parts.runbooks, orders=service._orders(),
+        summary=partial(account, service.parts.store, service.parts.settings),
     )  # fmt: skip
     server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -31,6 +31,8 @@ EXCLUSIVE = ("simulated", *IN_POOL, "mined", "verified", "orphaned")
 FINAL = ("refused", "shadowed", "withdrawn", "failed")
 KEPT_BLOCKS = 192
 """Blocks for which the orders of an open pause are kept: the contract takes none that is older than 128."""
+STUCK_SECONDS = 180.0
+"""Wall time after which a pause that still holds counts as stuck, whatever the machine says of it: fifteen blocks of mainnet."""
 NEEDLESS = "the target is paused already"
 """Note of a refused pause that was not needed."""
 
@@ -237,11 +239,26 @@ def slot(unit: Unit, sender: Address, chain_nonce: int) -> tuple[int, Sent | Non
     return nonce, useless.get(nonce)
 
 
-def outcomes(unit: Unit, since: float) -> dict[tuple[str, str], int]:
-    """Decisions about blocks since that block time, by target and outcome: the state, but ``open`` on the way, ``stuck`` when people were paged, ``needless``."""
-    columns = (col(PauseRow.target), col(PauseRow.state), col(PauseRow.note), col(PauseRow.paged_at))
+def outcomes(unit: Unit, since: float, now: float | None = None) -> dict[tuple[str, str], int]:
+    """Decisions about blocks since that block time, by target and outcome: the state, but ``open`` on the way, ``stuck``, ``needless``.
+
+    Stuck is what people were paged about; and, at wall time ``now``, what still holds and was decided long ago: who should carry it out may be unable to
+    page, since it hangs or hears nothing of its endpoints.
+    """
+    columns = (
+        col(PauseRow.target),
+        col(PauseRow.state),
+        col(PauseRow.note),
+        col(PauseRow.paged_at),
+        col(PauseRow.standing),
+        col(PauseRow.decided_at),
+    )
     found = unit.conn.execute(select(*columns).where(col(PauseRow.observed_timestamp) >= since)).all()
-    return dict(Counter((row.target, _outcome(row.state, row.note, row.paged_at)) for row in found))
+
+    def stuck(row: Any) -> bool:
+        return row.paged_at is not None or (now is not None and bool(row.standing) and now - row.decided_at > STUCK_SECONDS)
+
+    return dict(Counter((row.target, _outcome(row.state, row.note, stuck(row))) for row in found))
 
 
 def latencies(row: PauseRow) -> dict[str, float]:
@@ -341,9 +358,9 @@ def _stands(unit: Unit, id: str) -> bool:
     return bool(unit.conn.execute(select(col(PauseRow.standing)).where(col(PauseRow.id) == id)).scalar_one())
 
 
-def _outcome(state: str, note: str | None, paged_at: float | None) -> str:
+def _outcome(state: str, note: str | None, stuck: bool) -> str:
     if state in (*UNSENT, *IN_POOL, "orphaned"):
-        return "open" if paged_at is None else "stuck"
+        return "stuck" if stuck else "open"
     if state in DONE:
         return "verified" if state != "mined" else "open"
     return "needless" if state == "refused" and note == NEEDLESS else state

@@ -84,6 +84,17 @@ def test_unknown_pauses_and_rows_of_the_old_way_are_left_alone(rows: Store) -> N
     assert row(rows, "old").standing is None
 
 
+def test_a_pause_that_still_holds_long_after_its_decision_is_stuck_though_nobody_said_so(rows: Store) -> None:
+    """Who should carry it out may hang, or hear nothing of its endpoints: then it pages nobody."""
+    judge(rows, AT, "d1")
+    with rows.read() as unit:
+        assert ledger.outcomes(unit, 0, time.time() + 60) == {("vault", "open"): 1}
+        assert ledger.outcomes(unit, 0, time.time() + 181) == {("vault", "stuck"): 1}
+    judge(rows, later(1))
+    with rows.read() as unit:
+        assert ledger.outcomes(unit, 0, time.time() + 181) == {("vault", "open"): 1}, "what does not hold is given up in time"
+
+
 def test_orders_that_are_too_old_go_and_the_chosen_one_stays(rows: Store) -> None:
     judge(rows, AT, "d1")
     chosen = sign(rows)
