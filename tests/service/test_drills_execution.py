@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from benchmarks.rig import Rig
 from tests.service.drills import OF_EXECUTION, check_ends, play
 from tests.service.sitting import DRILL, Sitting
+from tests.service.walk import check, walk
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,13 @@ def test_slack_grafana_the_page_promtool_and_history_tell_one_incident_alike(rig
     sitting = Sitting(rig)
     play(rig, DRILL, sitting.during)
     sitting.after()
+
+
+def test_the_committees_walk_does_what_the_page_says(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the drills: it uses the committee's one shot up."""
+    check(rig, walk(rig, tmp_path, monkeypatch, capsys))
 
 
 def test_nothing_was_said_twice_or_refused_and_the_journal_judges_the_same_again(rig: Rig) -> None:
