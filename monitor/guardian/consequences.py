@@ -34,6 +34,7 @@ _TITLES = {
     "propose": "possible: a person is asked to decide",
     "shadow mode": "possible: only recorded (shadow), nothing is done by itself",
     "on its way": "on its way: it goes on by itself",
+    "held up": "held up: nothing is sent while it does not hold at the newest judged block; pause by hand if it has to be paused",
     "stuck": "stuck on its way: pause by hand",
     "over": "over: it is not paused now",
     "failed": "failed: pause by hand if it has to be paused",
@@ -45,13 +46,13 @@ _TITLES = {
     "shadowed": "only told by an event: the contract has it in shadow, nothing was paused",
 }
 """By state; the first three where a response matches and nothing is recorded yet."""
-_BY_HAND = ("stuck", "failed", "proposed", "refused")
+_BY_HAND = ("held up", "stuck", "failed", "proposed", "refused")
 """States in which people have to pause it, if it has to be paused."""
 _NEXT = {
     "paused": "nothing to type to keep it so; see whether the cause goes on",
     "on its way": "nothing to type: GuardianTargetPaused or GuardianPauseFailed tells how it went",
 }
-_FIRST = ("on its way", "stuck")
+_FIRST = ("on its way", "held up", "stuck")
 _SECOND = ("failed", "proposed", "refused")
 _COLUMNS = PauseRow.__table__.columns  # type: ignore[attr-defined]
 
@@ -168,7 +169,8 @@ class _Telling:
                 return "over"
             return "paused" if effect.paused or row.resumes_timestamp is not None else "on its way"
         if row.state in (*UNSENT, *IN_POOL, "orphaned"):
-            return "on its way" if row.paged_at is None else "stuck"
+            held_up = row.standing is False and row.state not in IN_POOL
+            return "stuck" if row.paged_at is not None else "held up" if held_up else "on its way"
         return "needless" if row.state == "refused" and row.note == NEEDLESS else row.state
 
     def _commands(self, row: PauseRow | None, state: str, effect: Effect, is_open: bool) -> Iterable[tuple[str, str]]:

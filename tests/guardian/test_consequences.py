@@ -62,6 +62,8 @@ def given(desk: Desk, state: str = "", known: dict[str, Any] | None = None, judg
     [
         ("decided", {"document": True}, "on its way", [f"stakewarden guardian evidence {DECISION}"]),
         ("orphaned", {}, "on its way", []),
+        ("gathered", {"standing": False}, "held up", [BY_KEY]),
+        ("sent", {"standing": False}, "on its way", []),
         ("replaced", {"paged_at": 1.0}, "stuck", [BY_KEY]),
         ("mined", {"mined_number": 102}, "on its way", []),
         ("reported", MINED, "paused", []),
