@@ -223,6 +223,7 @@ def test_an_empty_file_and_an_empty_folder_are_problems(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=200))
+@settings(max_examples=30, deadline=None)
 def test_no_text_crashes_the_reader(junk: str) -> None:
     from monitor.guardian.policy.incidents import _Reader
 
