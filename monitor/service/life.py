@@ -36,6 +36,7 @@ from monitor.protocols.keys import rows
 from monitor.protocols.keys.reader import KeyReader
 from monitor.receivers.heartbeat import Heartbeat
 from monitor.service import state, status
+from monitor.service.accounts import account
 from monitor.service.beacon import BeaconWatch
 from monitor.service.build import Parts, load_rules
 from monitor.service.charts import Charts
@@ -397,6 +398,7 @@ async def _page(service: Service) -> Any:
     people = People(service.parts.store, service.parts.book, service.shown_again)
     face = Face(
         service.status, partial(samples, service), service.alive, people, service.parts.token, prom=feed(service), runbooks=service.parts.runbooks, orders=service._orders(),
+        summary=partial(account, service.parts.store, service.parts.settings),
     )  # fmt: skip
     server = _Server(uvicorn.Config(app(face), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2))
     task = asyncio.create_task(server.serve(sockets=[listening]))

@@ -55,6 +55,8 @@ class Face:
     """What Prometheus' query API under ``/prom`` reads; None: it is not served."""
     runbooks: Callable[[], Mapping[str, Path]] = dict
     """The files that may be read below ``/runbooks/``, by their name there."""
+    summary: Callable[[str], Awaitable[str | None]] | None = None
+    """The account of the pause that an incident is about, as Markdown; it gives None where there is none."""
 
 
 def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
@@ -71,6 +73,12 @@ def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
         found = await asyncio.to_thread(pages.incident, view, request.path_params["incident"], viewer)
         missing = "<h2>Incident</h2><p>There is no such incident here, or it is no longer kept. <a href=/>Overview</a></p>"
         return HTMLResponse(found or document("Incident", bar(view, viewer), missing), status_code=200 if found else 404, headers=HEADERS)
+
+    async def summary(request: Request) -> Response:
+        found = None if face.summary is None else await face.summary(request.path_params["incident"])
+        told = "There is no such incident here, it is no longer kept, or it is about no pause.\n" if found is None else found
+        media = "text/plain" if found is None else "text/markdown"
+        return Response(told, status_code=404 if found is None else 200, media_type=f"{media}; charset=utf-8", headers=HEADERS)
 
     async def series(request: Request) -> Response:
         return HTMLResponse(await asyncio.to_thread(pages.series, await face.status(), forms.viewer(request)), headers=HEADERS)
@@ -98,6 +106,7 @@ def app(face: Face, wait_after_wrong: float = WAIT_AFTER_WRONG) -> Starlette:
         routes=[
             Route("/", page),
             Route("/incidents/{incident}", incident),
+            Route("/incidents/{incident}/summary.md", summary),
             Route("/series", series),
             Route(PAGES + "{name:path}", runbook),
             Route("/api/status", status),

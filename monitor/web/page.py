@@ -56,7 +56,10 @@ def incident(view: StatusView, identity: str, viewer: Viewer = NOBODY) -> str | 
     messages = table(("receiver", "message", "state", "owed at", "sent at", "error"), told)
     body = incidents.card(found, live, viewer, alone=True) + incidents.note_form(found, viewer)
     episodes = {str(a.get("episode")) for a in found.get("alerts", ())}
-    body += tables.pause_list([p for p in view.pauses if p.get("episode") in episodes])
+    pauses = [p for p in view.pauses if p.get("episode") in episodes]
+    body += tables.pause_list(pauses)
+    if pauses or any("target" in dict(a.get("labels") or {}) for a in found.get("alerts", ())):
+        body += f"<p><a href='/incidents/{escape(identity)}/summary.md'>Account of the pause</a> as Markdown, for the report after the incident.</p>"
     body += f"<h2>Messages</h2><div class=box>{messages}</div>" if told else ""
     return document(f"Incident {identity[:8]}", bar(view, viewer), f"<h2>Incident {escape(identity[:8])}</h2>{body}")
 

@@ -31,6 +31,7 @@ SAMPLES = (
 )  # fmt: skip
 
 
+ABOUT_A_PAUSE = "3f2a91c0-0000-4000-8000-000000000001"
 RUNBOOKS = {"lido.md": Path(__file__).parents[2] / "docs/runbooks/lido.md", "gone.md": Path("gone.md")}
 
 
@@ -41,7 +42,10 @@ def made(view: StatusView = NIGHT, dead: str | None = None, files: Mapping[str, 
     async def metrics() -> Iterable[Sample]:
         return SAMPLES
 
-    return app(Face(status, metrics, lambda: dead, runbooks=lambda: files))
+    async def summary(incident: str) -> str | None:
+        return "# Pause of <b>vault</b>\n" if incident == ABOUT_A_PAUSE else None
+
+    return app(Face(status, metrics, lambda: dead, runbooks=lambda: files, summary=summary))
 
 
 def get(
@@ -95,6 +99,7 @@ PAGES = [
     "/silences",
     "/sign-in",
     "/incidents/3f2a91c0-0000-4000-8000-000000000001",
+    "/incidents/3f2a91c0-0000-4000-8000-000000000001/summary.md",
     "/runbooks/lido.md",
     "/api/status",
     "/readyz",
@@ -113,6 +118,21 @@ def test_every_route_bears_every_view_and_loads_nothing_from_elsewhere(path: str
     assert answer.headers["cache-control"] == "no-store" and answer.headers["x-content-type-options"] == "nosniff"
     if path == "/api/status":
         orjson.loads(answer.content)
+
+
+def test_the_account_of_a_pause_is_markdown_and_never_a_page() -> None:
+    there, not_there = get(f"/incidents/{ABOUT_A_PAUSE}/summary.md"), get("/incidents/none/summary.md")
+    assert there.status_code == 200 and there.headers["content-type"] == "text/markdown; charset=utf-8" and there.text.startswith("# Pause")
+    assert not_there.status_code == 404 and not_there.headers["content-type"].startswith("text/plain") and "no pause" in not_there.text
+
+
+def test_an_incident_about_a_target_links_its_account_and_no_other_does() -> None:
+    assert NIGHT.incidents, "there is something to look at"
+    for incident in NIGHT.incidents:
+        text = get(f"/incidents/{incident['id']}").text
+        led = {p.get("episode") for p in NIGHT.pauses} - {None} & {a.get("episode") for a in incident["alerts"]}
+        about = bool(led) or any("target" in dict(a["labels"]) for a in incident["alerts"])
+        assert (f"/incidents/{incident['id']}/summary.md" in text) == about
 
 
 def test_the_keys_that_programs_read_stay() -> None:
