@@ -62,6 +62,8 @@ class Responses:
     sentinel: bool = False
     ground: Ground = field(default_factory=Ground)
     causes: Causes = field(default_factory=Causes)
+    _kept_under: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Epochs of the leases under which the policy is known to be committed."""
 
     def keep_seconds(self, rules: RuleSet) -> dict[str, int]:
         """How far back both conditions look, by family, with the time for which they must hold: a window that keeps less would never pause."""
@@ -86,19 +88,25 @@ class Responses:
         due = [c for c in wanted if c.id not in kept or not kept[c.id].is_settled]
         return [self._able(d) for d in decide(self.policy, self.ground, seen, due)]
 
-    def admit(self, unit: Unit, decisions: Sequence[Decision], at: Moment, judged_at: float) -> list[Decision]:
+    def admit(self, unit: Unit, decisions: Sequence[Decision], at: Moment, judged_at: float) -> None:
         """Record, within the judged block's transaction, what is decided newly, and which policy is in force when that is another one.
 
-        Gives the decisions that were recorded. Which pauses still stand at this block is noted too; at a tick nothing was seen.
+        Which pauses still stand at this block is noted too; at a tick nothing was seen.
         """
-        keep_policy(unit, self.policy, at)
-        before = kept(unit, [d.id for d in decisions]) if decisions else {}
-        fresh = [d for d in decisions if d.id not in before or before[d.id].is_open_to(d.kind)]
-        for decision in fresh:
+        self._keep_policy(unit, at)
+        for decision in fresh(unit, decisions):
             record(unit, decision, judged_at)
         if isinstance(at, BlockStamp):
             ledger.observe(unit, at, {d.id: d.document for d in decisions if d.kind == "pause"}, judged_at)
-        return fresh
+
+    def _keep_policy(self, unit: Unit, at: Moment) -> None:
+        """Looked up once a lease: as long as it is held, nobody else writes which policy is in force."""
+        epoch = None if unit.lease is None else unit.lease.epoch
+        if epoch is not None and epoch in self._kept_under:
+            return
+        keep_policy(unit, self.policy, at)
+        if epoch is not None:
+            unit.on_commit(lambda: self._kept_under.add(epoch))
 
     def _able(self, decision: Decision) -> Decision:
         if decision.kind == "pause" and not self.sentinel:
@@ -113,6 +121,12 @@ def kept(unit: Unit, ids: Collection[str]) -> dict[str, Kept]:
     columns = (col(PauseRow.id), col(PauseRow.state), col(PauseRow.standing))
     found = unit.conn.execute(select(*columns).where(col(PauseRow.id).in_(list(ids)))).all()
     return {row.id: Kept(row.state, row.standing) for row in found}
+
+
+def fresh(unit: Unit, decisions: Sequence[Decision]) -> list[Decision]:
+    """Those that are recorded: new ones, and what takes an earlier one's place."""
+    before = kept(unit, [d.id for d in decisions]) if decisions else {}
+    return [d for d in decisions if d.id not in before or before[d.id].is_open_to(d.kind)]
 
 
 def record(unit: Unit, decision: Decision, judged_at: float) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from monitor.alerts.matchers import parse_matcher
 from monitor.guardian.deciding import Seen
 from monitor.guardian.decision import Decision, decision_id
 from monitor.guardian.execution import ledger
 from monitor.guardian.policy import Agreement, Policy, Response
-from monitor.guardian.responses import Responses, kept
+from monitor.guardian.responses import Responses, fresh, kept
 from monitor.model import BlockStamp, EpisodeId, Hash, RuleId, Slot, Tick
-from monitor.store import Store
+from monitor.store import Lease, Store, lease
 from monitor.store.tables.decisions import DecisionRow, PolicyRow
 from monitor.store.tables.guardian import PauseRow
 from tests.guardian.judged import THREE, World, calm, ground
@@ -44,7 +44,9 @@ def decision(kind: str = "pause", at: BlockStamp = AT, episode: str = "e1", **ch
 
 def admit(store: Store, *decisions: Decision, when: float = 5.0) -> list[str]:
     with store.begin() as unit:
-        return [d.id for d in Responses().admit(unit, decisions, AT, when)]
+        recorded = [d.id for d in fresh(unit, decisions)]
+        Responses().admit(unit, decisions, AT, when)
+        return recorded
 
 
 def rows(store: Store) -> list[PauseRow]:
@@ -156,6 +158,35 @@ def test_each_policy_is_kept_from_the_block_on_which_it_was_in_force(either: Sto
     assert [(row.text, row.since_timestamp) for row in found] == [("one", AT.timestamp), ("two", BLOCK.timestamp)]
 
 
+def test_the_policy_is_looked_up_once_a_lease_and_again_when_the_commit_failed(either: Store) -> None:
+    """What another process wrote while it held the lease is found when ours is held again."""
+    asked: list[str] = []
+    event.listen(either.engine, "before_cursor_execute", lambda c, cursor, statement, *rest: asked.append(statement))
+    responses, first = Responses(Policy((), "one")), acquired(either)
+    with pytest.raises(RuntimeError), either.begin(first) as unit:
+        responses.admit(unit, [], AT, 5.0)
+        raise RuntimeError
+    for _ in range(3):
+        with either.begin(first) as unit:
+            responses.admit(unit, [], AT, 5.0)
+    assert sum("guardian_policy" in s and s.startswith("SELECT") for s in asked) == 2
+    lease.release(either, first)
+    other = acquired(either)
+    with either.begin(other) as unit:
+        Responses(Policy((), "two")).admit(unit, [], AT, 5.0)
+    lease.release(either, other)
+    with either.begin(acquired(either)) as unit:
+        responses.admit(unit, [], BLOCK, 5.0)
+    with either.read() as unit:
+        assert [row.text for row in unit.conn.execute(select(PolicyRow.__table__).order_by(PolicyRow.seq))] == ["one", "two", "one"]  # type: ignore[attr-defined, arg-type]
+
+
+def acquired(store: Store) -> Lease:
+    found = lease.acquire(store, "act", "us", 10)
+    assert found is not None
+    return found
+
+
 # ---------------------------------------------------------------- with judged blocks
 
 
@@ -166,7 +197,9 @@ def run(store: Store, world: World, seen: Seen, responses: Responses) -> list[st
         before = kept(unit, [c.id for c in wanted])
     decisions = responses.decide(seen, wanted, before)
     with store.begin() as unit:
-        return [d.kind for d in responses.admit(unit, decisions, seen.at, 5.0)]
+        recorded = [d.kind for d in fresh(unit, decisions)]
+        responses.admit(unit, decisions, seen.at, 5.0)
+        return recorded
 
 
 def of(world: World, sentinel: bool = True) -> Responses:
