@@ -126,13 +126,14 @@ def test_the_account_of_a_pause_is_markdown_and_never_a_page() -> None:
     assert not_there.status_code == 404 and not_there.headers["content-type"].startswith("text/plain") and "no pause" in not_there.text
 
 
-def test_an_incident_about_a_target_links_its_account_and_no_other_does() -> None:
-    assert NIGHT.incidents, "there is something to look at"
-    for incident in NIGHT.incidents:
-        text = get(f"/incidents/{incident['id']}").text
-        led = {p.get("episode") for p in NIGHT.pauses} - {None} & {a.get("episode") for a in incident["alerts"]}
-        about = bool(led) or any("target" in dict(a["labels"]) for a in incident["alerts"])
-        assert (f"/incidents/{incident['id']}/summary.md" in text) == about
+def test_an_incident_that_led_to_a_pause_or_names_a_target_links_its_account_and_no_other_does() -> None:
+    first, other = NIGHT.incidents[0], NIGHT.incidents[1]
+    link = f"/incidents/{first['id']}/summary.md"
+    assert link not in get(f"/incidents/{first['id']}").text
+    paused = replace(NIGHT, pauses=({**NIGHT.pauses[0], "episode": first["alerts"][0]["episode"]},))
+    assert link in get(f"/incidents/{first['id']}", paused).text and "summary.md" not in get(f"/incidents/{other['id']}", paused).text
+    alert = {**first["alerts"][0], "labels": {"alertname": "GuardianTargetPaused", "target": "vault"}}
+    assert link in get(f"/incidents/{first['id']}", replace(NIGHT, incidents=({**first, "alerts": [alert]},))).text
 
 
 def test_the_keys_that_programs_read_stay() -> None:
