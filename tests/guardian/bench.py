@@ -15,6 +15,7 @@ import httpx
 from eth_account import Account
 
 from monitor.chain.settings import EndpointSettings
+from monitor.chain.tls import authorities
 from monitor.devnet.accounts import address_of, key_of
 from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.build import Artifact, Artifacts
@@ -40,13 +41,7 @@ class Bench:
     """Anvil that mines each transaction at once, the guardian, and a vault that is registered and armed."""
 
     def __init__(self, compiled: Artifacts) -> None:
-        self.anvil = Anvil.start()
-        self.anvil.mine_at_once()
-        self.contracts: dict[str, Artifact] = {
-            "guardian": compiled["Guardian"], "vault": compiled["Vault"], "breaker": compiled["CircuitBreaker"],
-            "pool": compiled["PausablePool"],
-        }  # fmt: skip
-        self.at: dict[str, Address] = {}
+        self.begin(compiled, guardian="Guardian", vault="Vault", breaker="CircuitBreaker", pool="PausablePool")
         admin = address_of("governance")
         self.guardian = self.deploy("guardian", 0, admin, 1, CEILINGS)
         self.vault = self.deploy("vault", NOBODY, admin)
@@ -56,6 +51,13 @@ class Bench:
         self.by_admin("guardian", "register", self.vault, "0x" + "00" * 20, 1, LIMITS)
         self.by_admin("guardian", "arm", self.vault)
         self.by_admin("guardian", "setSentinelBudget", 3)
+
+    def begin(self, compiled: Artifacts, **contracts: str) -> None:
+        """An empty chain, and the contracts that may be deployed on it by name."""
+        self.anvil = Anvil.start()
+        self.anvil.mine_at_once()
+        self.contracts: dict[str, Artifact] = {name: compiled[contract] for name, contract in contracts.items()}
+        self.at: dict[str, Address] = {}
 
     @property
     def url(self) -> str:
@@ -97,7 +99,10 @@ class Bench:
         raise TimeoutError(f"{hash} was not mined")
 
     def head(self) -> BlockStamp:
-        block = self.anvil.rpc.call("eth_getBlockByNumber", "latest", False)
+        return self.stamp()
+
+    def stamp(self, at: str = "latest") -> BlockStamp:
+        block = self.anvil.rpc.call("eth_getBlockByNumber", at, False)
         return BlockStamp(int(block["number"], 16), Hash(block["hash"]), Hash(block["parentHash"]), int(block["timestamp"], 16), Slot(0))
 
     def pauses(self) -> int:
@@ -147,7 +152,9 @@ class Relay:
     def __init__(self, upstream: str) -> None:
         self.handler: Handler = lambda method, params, forward: forward()
         self.seen: list[str] = []
-        client = httpx.Client(base_url=upstream, trust_env=False, timeout=20, headers={"content-type": "application/json"})
+        client = httpx.Client(
+            base_url=upstream, trust_env=False, verify=authorities(), timeout=20, headers={"content-type": "application/json"}
+        )
         relay = self
 
         class Serve(BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ from monitor.store import Store
 from tests.guardian.bench import Bench, Relay
 
 
+@contextmanager
+def put_back(bench: Bench) -> Iterator[None]:
+    """Undo what is done to the chain meanwhile, transactions that wait and its way of mining included."""
+    snapshot = bench.anvil.snapshot()
+    yield
+    bench.anvil.rpc.call("anvil_dropAllTransactions")
+    bench.anvil.revert(snapshot)
+    bench.anvil.mine_at_once()
+
+
 @pytest.fixture(scope="session")
 def _chain(compiled: Artifacts) -> Iterator[Bench]:
     found = Bench(compiled)
@@ -25,16 +36,15 @@ def _chain(compiled: Artifacts) -> Iterator[Bench]:
 @pytest.fixture
 def bench(_chain: Bench) -> Iterator[Bench]:
     """The chain with a fresh brake; what a test does to it is undone."""
-    snapshot = _chain.anvil.snapshot()
-    yield _chain
-    _chain.anvil.rpc.call("anvil_dropAllTransactions")
-    _chain.anvil.revert(snapshot)
-    _chain.anvil.mine_at_once()
+    with put_back(_chain):
+        yield _chain
 
 
 @pytest.fixture
-def relay(bench: Bench) -> Iterator[Relay]:
-    found = Relay(bench.url)
+def relay(request: pytest.FixtureRequest) -> Iterator[Relay]:
+    """An endpoint before the chain that the test works on."""
+    chain: Bench = request.getfixturevalue("orders" if "orders" in request.fixturenames else "bench")
+    found = Relay(chain.url)
     yield found
     found.close()
 

@@ -11,24 +11,22 @@ from typing import Any
 
 from eth_account import Account
 
-from monitor.chain.settings import EndpointSettings
 from monitor.devnet.accounts import address_of
-from monitor.devnet.anvil import CHAIN_ID, Anvil
-from monitor.devnet.build import Artifact, Artifacts
+from monitor.devnet.anvil import CHAIN_ID
+from monitor.devnet.build import Artifacts
 from monitor.guardian import contract as guardian
 from monitor.guardian.decision import canonical
 from monitor.guardian.execution import ledger
 from monitor.guardian.execution.machine import Executor
 from monitor.guardian.keys import Signer
 from monitor.guardian.settings import GuardianSettings
-from monitor.model import Address, BlockStamp, Hash, Slot, address
+from monitor.model import BlockStamp
 from monitor.protocols.abi import Function
 from monitor.store import Store
 from monitor.store.tables.guardian import PauseRow
+from tests.guardian.bench import DURATION, GAS, NOBODY, PAUSE_ROLE, Bench, endpoint
 
-DURATION, GAS, AGE = 86_400, 300_000, 32
-NOBODY = "0x000000000000000000000000000000000000dEaD"
-PAUSE_ROLE = bytes.fromhex("139c2898040ef16910dc9f44dc697df79363da767d8bc92f2e310312b816e46d")
+AGE = 32
 SENTINELS = [Account.from_key(bytes([0x51 + i]) * 32) for i in range(3)]
 SENDERS = [Account.from_key(bytes([0x61 + i]) * 32) for i in range(4)]
 ETHER = 10**18
@@ -42,18 +40,14 @@ def sender(i: int) -> Signer:
     return Signer(SENDERS[i])
 
 
-class OrderBench:
-    """Anvil that mines each transaction at once; the guardian with a threshold, and vaults that are registered and armed."""
+class OrderBench(Bench):
+    """The bench with three sentinels and a threshold, and two vaults that are registered and armed."""
 
     def __init__(self, compiled: Artifacts, threshold: int = 1, budget: int = 1) -> None:
-        self.anvil = Anvil.start()
-        self.anvil.mine_at_once()
-        self.contracts: dict[str, Artifact] = {
-            "guardian": compiled["Guardian"], "vault": compiled["Vault"], "pool": compiled["Vault"],
-        }  # fmt: skip
+        self.begin(compiled, guardian="Guardian", vault="Vault", pool="Vault")
         admin = address_of("governance")
         ceilings = (7 * DURATION, 30 * DURATION, 60 * DURATION, DURATION, 365 * DURATION, AGE)
-        self.at: dict[str, Address] = {"guardian": self._deploy("guardian", 0, admin, threshold, ceilings)}
+        self.guardian = self.deploy("guardian", 0, admin, threshold, ceilings)
         expiry = self.head().timestamp + 30 * DURATION
         for account in SENTINELS:
             self.by_admin("guardian", "setSentinel", account.address, expiry)
@@ -61,16 +55,12 @@ class OrderBench:
             self.anvil.set_balance(account.address, 10 * ETHER)
         self.by_admin("guardian", "grantRole", guardian.GUARDIAN_ROLE, address_of("guardian_person"))
         for name in ("vault", "pool"):
-            self.at[name] = self._deploy(name, NOBODY, admin)
+            self.deploy(name, NOBODY, admin)
             self.by_admin(name, "grantRole", PAUSE_ROLE, self.at["guardian"])
             limits = (DURATION, 2 * DURATION, 10 * DURATION, 0, GAS, budget)
             self.by_admin("guardian", "register", self.at[name], "0x" + "00" * 20, 1, limits)
             self.by_admin("guardian", "arm", self.at[name])
         self.by_admin("guardian", "setSentinelBudget", 4)
-
-    @property
-    def url(self) -> str:
-        return self.anvil.http_url
 
     def settings(self, **more: Any) -> GuardianSettings:
         private = more.pop("private_blocks", 0)
@@ -82,60 +72,14 @@ class OrderBench:
         keys = [sender(who), sender(3)][:senders]
         return Executor(self.settings(**settings), CHAIN_ID, endpoints, store, sentinel(who), keys)
 
-    def by_admin(self, name: str, function: str, *args: Any) -> str:
-        return self.send("governance", name, function, *args)
-
-    def send(self, role: str, name: str, function: str, *args: Any) -> str:
-        """A transaction from a devnet account; its hash, once it is mined. A revert raises."""
-        tx = {"from": address_of(role), "to": self.at[name], "data": self.contracts[name].data(function, *args), "gas": hex(3_000_000)}
-        hash = str(self.anvil.rpc.call("eth_sendTransaction", tx))
-        assert self.receipt(hash)["status"] == "0x1", f"{function} reverted"
-        return hash
-
-    def call(self, name: str, function: str, *args: Any) -> Any:
-        artifact = self.contracts[name]
-        return artifact.result(
-            function, self.anvil.rpc.call("eth_call", {"to": self.at[name], "data": artifact.data(function, *args)}, "latest")
-        )
-
     def ask(self, function: Function, *args: Any) -> Any:
         """The guardian's answer, by the package's own words."""
         data = "0x" + function.call(*args).data.hex()
         return function.decode(bytes.fromhex(self.anvil.rpc.call("eth_call", {"to": self.at["guardian"], "data": data}, "latest")[2:]))
 
-    def receipt(self, hash: str, seconds: float = 10) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found: dict[str, Any] | None = self.anvil.rpc.call("eth_getTransactionReceipt", hash)
-            if found is not None:
-                return found
-            time.sleep(0.005)
-        raise TimeoutError(f"{hash} was not mined")
-
-    def stamp(self, at: str = "latest") -> BlockStamp:
-        block = self.anvil.rpc.call("eth_getBlockByNumber", at, False)
-        return BlockStamp(int(block["number"], 16), Hash(block["hash"]), Hash(block["parentHash"]), int(block["timestamp"], 16), Slot(0))
-
-    def head(self) -> BlockStamp:
-        return self.stamp()
-
-    def pauses(self) -> int:
-        """How often the guardian paused anything, from its own events."""
-        wanted = {"address": self.at["guardian"], "fromBlock": "0x0", "topics": ["0x" + guardian.TARGET_PAUSED.topic.hex()]}
-        return len(self.anvil.rpc.call("eth_getLogs", wanted))
-
-    def nonce(self, i: int) -> int:
+    def nonce(self, i: int) -> int:  # type: ignore[override]
+        """Of the sender of that number."""
         return int(self.anvil.rpc.call("eth_getTransactionCount", SENDERS[i].address, "latest"), 16)
-
-    def _deploy(self, name: str, *args: Any) -> Address:
-        tx = {"from": address_of("deployer"), "data": self.contracts[name].create(*args), "gas": hex(12_000_000)}
-        receipt = self.receipt(str(self.anvil.rpc.call("eth_sendTransaction", tx)))
-        assert receipt["status"] == "0x1", f"{name} was not deployed"
-        return address(receipt["contractAddress"])
-
-
-def endpoint(url: str, name: str = "a") -> EndpointSettings:
-    return EndpointSettings.model_validate({"name": name, "url": url})
 
 
 # ---------------------------------------------------------------- what the pipeline writes

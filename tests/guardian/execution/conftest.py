@@ -9,6 +9,7 @@ import pytest
 
 from monitor.devnet.build import Artifacts
 from monitor.store import Store
+from tests.guardian.conftest import put_back
 from tests.guardian.execution.bench import OrderBench, Peer
 
 
@@ -22,11 +23,8 @@ def _order_chain(compiled: Artifacts) -> Iterator[OrderBench]:
 @pytest.fixture
 def orders(_order_chain: OrderBench) -> Iterator[OrderBench]:
     """The chain with a threshold of one; what a test does to it is undone."""
-    snapshot = _order_chain.anvil.snapshot()
-    yield _order_chain
-    _order_chain.anvil.rpc.call("anvil_dropAllTransactions")
-    _order_chain.anvil.revert(snapshot)
-    _order_chain.anvil.mine_at_once()
+    with put_back(_order_chain):
+        yield _order_chain
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from monitor.devnet.proxies import EndpointProxy
 from monitor.guardian.execution.machine import Executor
 from monitor.store import Store
 from tests.guardian.execution.bench import OrderBench, judge, pause, row
-from tests.guardian.execution.test_machine import is_, until
+from tests.guardian.execution.steps import is_, until
 
 NAMES = ("alpha", "bravo", "charlie")
 GWEI = 10**9

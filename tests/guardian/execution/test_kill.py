@@ -48,13 +48,6 @@ def killer(store: Store, pid: int, state: str, method: str, after: bool) -> Hand
 
 
 @pytest.fixture
-def relay(orders: OrderBench) -> Any:
-    found = Relay(orders.url)
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def told(book: Store) -> Callable[[], int]:
     with book.begin() as unit:
         unit.conn.execute(sqlalchemy.text("CREATE TABLE told (id TEXT)"))

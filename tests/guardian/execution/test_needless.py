@@ -7,7 +7,7 @@ from monitor.guardian.execution import ledger
 from monitor.guardian.responses import kept
 from monitor.store import Store
 from tests.guardian.execution.bench import OrderBench, judge, row
-from tests.guardian.execution.test_machine import is_, until
+from tests.guardian.execution.steps import is_, until
 
 RESUME_ROLE = bytes.fromhex("2fc10cc8ae19568712f7a176fb4978616a610650813c9d05326c34abb62749c7")
 

@@ -21,7 +21,7 @@ from monitor.model.secrecy import hold_settings
 from monitor.store import Store
 from tests.guardian.bench import Relay
 from tests.guardian.execution.bench import SENDERS, SENTINELS, OrderBench, Peer, endpoint, judge, row
-from tests.guardian.execution.test_machine import is_, until
+from tests.guardian.execution.steps import is_, until
 
 CANARY = "canary5ecret"
 

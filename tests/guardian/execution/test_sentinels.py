@@ -30,7 +30,7 @@ from monitor.store import Store
 from monitor.web.orders import orders as route
 from tests.fixtures.processes import context
 from tests.guardian.execution.bench import CHAIN_ID, DURATION, SENTINELS, OrderBench, Peer, board, document, judge, pause, row
-from tests.guardian.execution.test_machine import is_, until
+from tests.guardian.execution.steps import is_, until
 from tests.guardian.execution.worker import TOKEN, stand_guard
 
 STRANGER = address("0x" + "0f" * 20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,16 +15,9 @@ from monitor.store import Store
 from monitor.store.tables.guardian import OrderRow
 from tests.guardian.bench import Relay
 from tests.guardian.execution.bench import AGE, DURATION, SENDERS, OrderBench, document, judge, pause, row, values
-from tests.guardian.execution.test_machine import Forward, is_, swallowing, until
+from tests.guardian.execution.steps import Forward, is_, swallowing, until
 
 GWEI = 10**9
-
-
-@pytest.fixture
-def relay(orders: OrderBench) -> Iterator[Relay]:
-    found = Relay(orders.url)
-    yield found
-    found.close()
 
 
 def capped(orders: OrderBench) -> str:
