@@ -11,8 +11,9 @@ from monitor.chain.settings import EndpointSettings
 from monitor.guardian import contract as guardian
 from monitor.guardian.checks import Check, Readiness, or_none
 from monitor.guardian.contract import Registered
+from monitor.guardian.execution.waits import nonces
 from monitor.guardian.levers import Lever, NoGood
-from monitor.guardian.node import Nodes, NoMajority, number, unhex
+from monitor.guardian.node import Nodes, number, unhex
 from monitor.guardian.orders_ready import balance
 from monitor.guardian.readiness import Brake, people_of
 from monitor.guardian.safe.decode import in_words
@@ -201,9 +202,5 @@ async def _sender(nodes: Nodes, snapshot: Snapshot, account: Address) -> SenderS
         wei: int | None = balance(account, snapshot)
     except Unanswered:
         wei = None
-    try:
-        mined = await nodes.middle("nonce", number, "eth_getTransactionCount", account, "latest")
-        sent = await nodes.middle("pending nonce", number, "eth_getTransactionCount", account, "pending")
-    except NoMajority:
-        return SenderStatus(account, wei, None)
-    return SenderStatus(account, wei, max(0, sent - mined))
+    counted = await nonces(nodes, account)
+    return SenderStatus(account, wei, None if counted is None else counted[1] - counted[0])

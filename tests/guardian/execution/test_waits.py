@@ -23,7 +23,7 @@ def test_it_counts_from_when_a_nonce_is_first_seen_to_wait_and_begins_anew_with_
 
     async def play() -> list[float | None]:
         nonlocal now
-        nodes = Nodes([endpoint(bench.url)], 5)
+        nodes = Nodes([endpoint(bench.url)], 20)
         waits, seen = Waits(nodes, (SENDER,), lambda: now), []
 
         async def look(seconds: float) -> None:
@@ -58,7 +58,7 @@ def test_what_a_majority_does_not_tell_is_unknown_and_the_count_goes_on(bench: B
 
     async def play() -> list[float | None]:
         nonlocal now, silent
-        nodes = Nodes([endpoint(relay.url, "a"), endpoint(relay.url, "b"), endpoint(bench.url, "c")], 5)
+        nodes = Nodes([endpoint(relay.url, "a"), endpoint(relay.url, "b"), endpoint(bench.url, "c")], 20)
         waits, seen = Waits(nodes, (SENDER,), lambda: now), []
         try:
             for quiet in (False, True, False):
