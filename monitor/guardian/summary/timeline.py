@@ -81,7 +81,7 @@ def _chain(found: Found) -> Iterator[At]:
                 by = event.details.get("account")
                 what = f"paused by {'sentinels, submitted by ' if labels['by'] == 'sentinel' else ''}{code(by) if by else 'a guardian'}{tx}"
             case "guardian_resumed":
-                what = f"resumed before its time by {resumer(labels)}{tx}"
+                what = f"resumed before its time, by {resumer(labels)}{tx}"
             case _:
                 what = f"the pause was {escaped(labels['change'])}{tx}"
         yield At(found.seen.get(number, float(event.stamp.timestamp)), number, what)
