@@ -163,7 +163,7 @@ class Plant:
 
     def _guardian(self) -> dict[str, Any]:
         ends = self._nodes("guardian.submission[]", ws=True)
-        levers = "levers: []\nsources: {}\n"
+        levers = "network: 1\nprotocols: []\n"
         return {
             "contract": "0x" + "11" * 20,
             "targets": [{"name": "vault", "address": "0x" + "22" * 20}],
