@@ -209,7 +209,11 @@ PEG = (
 )  # fmt: skip
 
 NODE = LabelSpec("node", "Name of the beacon node in the settings.")
-CAUSE = LabelSpec("cause", "decision: alerts that a response or a recorded decision ties to the target; protocol: other alerts of severity page about its protocol, but for those that say that the target is paused.", ("decision", "protocol"))
+CAUSE = LabelSpec(
+    "cause",
+    "decision: alerts that a response or a recorded decision ties to the target; protocol: other alerts of severity page about its protocol, but for those that say that the target is paused.",
+    ("decision", "protocol"),
+)
 
 OWN = (
     gauge("stakewarden_blind", "bool", "monitor", (COLLECTOR, PROTOCOL), "1 while a collector's scope has no fresh ok frame.", fresh_for=120),
@@ -247,9 +251,15 @@ OWN = (
     gauge("guardian_pause_decisions", "count", "monitor", (TARGET, LabelSpec("outcome", "What became of the decision; stuck: people have to pause; needless: the target was paused already; shadowed: the contract only watches; withdrawn: it did not hold any more.", ("shadow", "proposed", "open", "stuck", "verified", "needless", "refused", "shadowed", "withdrawn", "failed"))), "Decisions about pauses in the last 6 hours (block time); absent when there was none.", fresh_for=120),
 )  # fmt: skip
 
-PAUSED_BY = LabelSpec("by", "Who paused: sentinels or a person through the guardian contract, somebody else, or not known.", ("sentinel", "guardian", "other", "unknown"))
+PAUSED_BY = LabelSpec(
+    "by",
+    "Who paused: sentinels or a person through the guardian contract, somebody else, or not known.",
+    ("sentinel", "guardian", "other", "unknown"),
+)
 RESUMER = LabelSpec("account", "Who resumed, EIP-55, where the target's log says it.")
-HOLDER = LabelSpec("holder", "Where the log does not say who: the only account that might resume the target at the block before, if there was only one.")
+HOLDER = LabelSpec(
+    "holder", "Where the log does not say who: the only account that might resume the target at the block before, if there was only one."
+)
 
 GUARDIAN = (
     gauge("guardian_ready", "bool", "monitor", (TARGET, LabelSpec("by", "Whose pause: people's or the sentinel's.", ("guardian", "sentinel"))), "1 if a pause of the target would work right now."),

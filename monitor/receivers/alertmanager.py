@@ -122,7 +122,9 @@ class AlertmanagerReceiver:
         if delivery.kind == "canary":
             await self._push([self._plain(CANARY, "A test of this channel: nothing is wrong.")], everyone=True)
         elif delivery.kind != "note":
-            there = await self._look(lambda unit: standing(unit, self.name, self._now() - ENDED_SECONDS, delivery.incident, self._consequences))
+            there = await self._look(
+                lambda unit: standing(unit, self.name, self._now() - ENDED_SECONDS, delivery.incident, self._consequences)
+            )
             told = {a["episode"] for a in delivery.body["alerts"] if a["state"] == "firing"} if delivery.kind != "close" else set()
             await self._push(self._alerts(there, told))
         return Receipt(delivery.incident, self._now())

@@ -26,7 +26,9 @@ NOW = AT.timestamp
 
 @pytest.fixture
 def rows(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path}/old.sqlite3" if getattr(request, "param", "sqlite") == "sqlite" else request.getfixturevalue("postgres_url")
+    url = (
+        f"sqlite:///{tmp_path}/old.sqlite3" if getattr(request, "param", "sqlite") == "sqlite" else request.getfixturevalue("postgres_url")
+    )
     with Store.open(url) as opened:
         opened.create_all()
         yield opened
