@@ -176,12 +176,14 @@ class Anvil(Node):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
         lines: deque[str] = deque(maxlen=50)
         ready: deque[int] = deque()
-        threading.Thread(target=_drain, args=(process, lines, ready), daemon=True, name="anvil-output").start()
+        reader = threading.Thread(target=_drain, args=(process, lines, ready), daemon=True, name="anvil-output")
+        reader.start()
         deadline = time.monotonic() + timeout
         while not ready:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 process.wait()
+                reader.join(5)  # why it ended may not have been read yet
                 raise AnvilFailed("anvil did not start; its last lines:\n" + "".join(lines))
             time.sleep(0.005)
         return cls(process, ready[0], lines)
