@@ -198,6 +198,13 @@ def _guardian(rules: RuleSet) -> Rows:
             graph("Gas of the senders", Query("guardian_sender_balance_ether", "{{account}}"), "Ether of the accounts that submit orders.", unit=ETHER),
             timeline("Paused over time", Query("guardian_target_paused", "{{target}}"), "Each target.", width=12),
             timeline("In shadow", Query("guardian_target_shadow", "{{target}}"), "Targets whose orders are only told.", width=12),
+            graph("Nonce of the senders", Query("guardian_sender_waiting_seconds", "{{account}}"), "For how long a sender's next transaction has been sent and not mined.",
+                  unit=SECONDS, steps=lim("guardian_sender_waiting_seconds", "SenderStuck")),
+        )),
+        ("After a pause", (
+            graph("Pauses end in", Query("guardian_pause_left_seconds", "{{target}}, paused by {{by}}"), "Until a pause lapses by itself.", unit=SECONDS),
+            graph("Causes that have not gone", Query("guardian_pause_cause", "{{target}} {{cause}} {{state}}"),
+                  "Alerts for which a target may have been paused: they fire, or it cannot be told."),
         )),
     )  # fmt: skip
 

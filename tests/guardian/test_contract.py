@@ -17,7 +17,7 @@ from monitor.model import Hash, address
 from monitor.protocols.abi import EventType, Function, selector
 from tests.guardian.bench import DURATION, GAS, Bench
 
-TARGETS_OWN = {"pauseFor(uint256)", "pause(address)", "isPaused()"}
+TARGETS_OWN = {"pauseFor(uint256)", "pause()", "pause(address)", "isPaused()"}
 SOMEBODY = address("0x" + "11" * 20)
 words = st.binary(min_size=32, max_size=32)
 small = st.integers(0, 2**64 - 1)

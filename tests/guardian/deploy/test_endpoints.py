@@ -52,13 +52,13 @@ def test_without_history_the_creation_is_unknown_until_it_is_named(standing: Sit
 
 
 def test_a_creation_whose_answer_was_lost_is_found_and_not_made_twice(site: Site) -> None:
-    """The endpoint takes the transaction and drops the line; the next run sees what became of it."""
+    """The endpoint takes the transaction, drops the line and does not answer for it; the next run sees what became of it."""
     relay = Relay(site.anvil.http_url)
     try:
 
         def drop(method: str, params: list[Any], forward: Any) -> Any:
             answer = forward()
-            if method == "eth_sendRawTransaction":
+            if method in ("eth_sendRawTransaction", "eth_getTransactionByHash"):
                 raise Drop
             return answer
 
