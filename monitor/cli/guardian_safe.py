@@ -12,6 +12,7 @@ import typer
 from monitor.cli import guardian_rollcall
 from monitor.cli.failure import Failure
 from monitor.cli.laptop import (
+    GuardianOption,
     JsonOption,
     KeyFileOption,
     KeystoreOption,
@@ -52,10 +53,11 @@ def prepare_command(
     targets: Annotated[
         list[str],
         typer.Argument(
-            help="What to pause, as `guardian levers` names it: lido/withdrawal_queue, or a target of the settings. Several are one transaction, all or nothing.",
+            help="What to pause, as `guardian levers` names it: lido/withdrawal_queue, or a target of the settings or of --guardian. Several are one transaction, all or nothing.",
         ),
     ],
     rpc: RpcOption = None,
+    guardian: GuardianOption = None,
     settings: SettingsOption = None,
     levers: LeversOption = None,
     out: OutOption = None,
@@ -78,13 +80,13 @@ def prepare_command(
     """Make the transaction that pauses a target, decode it, simulate it, and write its file for the owners."""
     if not reason.isprintable() or len(reason) > 2000:
         raise Failure("--reason: give one line of printable text, 2,000 characters at most")
-    where = laptop(rpc, settings, levers)
+    where = laptop(rpc, settings, levers, guardian)
     choice = Choice(None if all_flags else tuple(flag or ()), heartbeat, seconds, None if safe is None else _address(safe))
 
     async def work(nodes: Nodes, chain_id: int) -> tuple[Plan, Review, dict[Address, str]]:
         at = await nodes.newest()
         declared = where.declarations(chain_id)
-        planner = Planner(Reader(NodesSource(nodes), at), declared, where.guardian)
+        planner = Planner(Reader(NodesSource(nodes), at), declared, await where.guarded(nodes, chain_id))
         plan = await planner.plan_all(targets, choice, declared.batchers())
         document = await prepare(nodes, plan, at, chain_id, nonce=nonce, reason=reason, lives=None if days is None else days * _DAY)
         return plan, await review(nodes, document, (), planner.names, at, declared.batchers()), dict(planner.names)

@@ -12,9 +12,7 @@ from monitor.cli.failure import Failure
 from monitor.cli.guardian_levers import utc
 from monitor.cli.laptop import GuardianOption, JsonOption, Laptop, LeversOption, RpcOption, account_of, laptop
 from monitor.cli.where import SettingsOption
-from monitor.guardian import byhand
 from monitor.guardian import status as brake_status
-from monitor.guardian.aim import settings_of
 from monitor.guardian.contract import Registered
 from monitor.guardian.node import Nodes
 from monitor.guardian.status import PresignedStatus, SentinelStatus, Status, TargetStatus
@@ -46,16 +44,10 @@ def status(
 
 async def _look(where: Laptop, nodes: Nodes, chain_id: int) -> Status:
     """By the settings, if they are of this guardian; else by what is registered there."""
-    config, at = where.guardian, where.guardian_at
-    assert at is not None
-    if config is not None and config.where == at:
-        sentinel = None if config.sentinel is None else account_of(config.sentinel)
-        return await brake_status.look(nodes, config, sentinel, tuple(account_of(key) for key in config.senders))
-    place = byhand.Place(chain_id, at, where.book(chain_id))
-    found = await byhand.targets(nodes, place)
-    if not found:
-        raise Failure(f"nothing is registered with the guardian {at}: its admin registers targets", code=1)
-    return await brake_status.look(nodes, settings_of(found, at, place.book))
+    config = await where.guarded(nodes, chain_id)
+    assert config is not None
+    sentinel = None if config.sentinel is None else account_of(config.sentinel)
+    return await brake_status.look(nodes, config, sentinel, tuple(account_of(key) for key in config.senders))
 
 
 def _status_lines(found: Status) -> list[str]:

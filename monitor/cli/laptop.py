@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from monitor.chain.settings import EndpointSettings
 from monitor.cli.failure import Failure
-from monitor.guardian.aim import Book, typed_address
+from monitor.guardian.aim import Book, settings_of, typed_address
+from monitor.guardian.byhand import Place, targets
 from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.keys import KeyProblem, Signer, load_key, load_signer
 from monitor.guardian.levers.declared import BadDeclaration, Declarations, of
@@ -80,6 +81,19 @@ class Laptop:
             raise Failure(f"the endpoints are of chain {chain_id}, the settings are of chain {self.chain_id}", code=1)
         named = self.levers or (self.guardian.levers_file if self.guardian else None)
         return declarations(chain_id, named)
+
+    async def guarded(self, nodes: Nodes, chain_id: int) -> GuardianSettings | None:
+        """What the settings say of the guardian, if they are of this one; else what is registered there; None where no guardian is named.
+
+        Raises Failure when nothing is registered, PauseImpossible when no guardian is there, NoMajority.
+        """
+        at = self.guardian_at
+        if at is None or (self.guardian is not None and self.guardian.where == at):
+            return self.guardian
+        place = Place(chain_id, at, self.book(chain_id))
+        if not (found := await targets(nodes, place)):
+            raise Failure(f"nothing is registered with the guardian {at}: its admin registers targets", code=1)
+        return settings_of(found, at, place.book)
 
     @property
     def fees(self) -> Fees:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.guardian import contract as guardian
+from monitor.guardian.aim import typed_address
 from monitor.guardian.contract import PauseImpossible
 from monitor.guardian.levers import breaker, flags, roles
 from monitor.guardian.levers.declared import BreakerLever, Declarations, Declared, FlagsLever, NoLever, RoleLever
@@ -14,7 +15,7 @@ from monitor.guardian.levers.people import Party, holders, parties, party
 from monitor.guardian.levers.reader import Reader, Unknown
 from monitor.guardian.safe.batch import Batchers, Part, packed, same_code
 from monitor.guardian.safe.transaction import CALL, DELEGATECALL
-from monitor.guardian.settings import GuardianSettings
+from monitor.guardian.settings import GuardianSettings, TargetSettings
 from monitor.model import Address
 
 
@@ -54,8 +55,8 @@ class Planner:
 
     async def plan(self, name: str, choice: Choice) -> Plan:
         """The call that pauses ``name``. Raises PauseImpossible with the reason, and what can be done instead."""
-        if self.settings is not None and self._is_own(name):
-            return await self._own(self.settings, name, choice)
+        if self.settings is not None and (own := self._target(name)) is not None:
+            return await self._own(self.settings, own, choice)
         found = self.declarations.find(name)
         if found is None:
             raise PauseImpossible(self._unheard(name))
@@ -78,9 +79,9 @@ class Planner:
             raise PauseImpossible("the same call twice: name each target once")
         words = "; ".join(p.words for p in plans)
         warnings = tuple(dict.fromkeys(w for p in plans for w in p.warnings))
-        if self.settings is not None and all(self._is_own(name) for name in names):
-            targets = tuple(self.settings.target(name).where for name in names)
-            return Plan(plans[0].safe, self.settings.where, guardian.PAUSE_TARGETS.call(targets).data, words, warnings)
+        own = [target.where for name in names if (target := self._target(name)) is not None]
+        if self.settings is not None and len(own) == len(names):
+            return Plan(plans[0].safe, self.settings.where, guardian.PAUSE_TARGETS.call(tuple(own)).data, words, warnings)
         warnings += ("all or nothing: if one of the calls fails, none is made",)
         data = packed([Part(p.to, p.data) for p in plans])
         return Plan(plans[0].safe, await self._batcher(batchers), data, words, warnings, DELEGATECALL)
@@ -97,8 +98,13 @@ class Planner:
             wrong.append(why)
         raise PauseImpossible(f"no MultiSendCallOnly is on this chain ({'; '.join(wrong)}): prepare the pauses one by one")
 
-    def _is_own(self, name: str) -> bool:
-        return self.settings is not None and any(t.name == name for t in self.settings.targets)
+    def _target(self, name: str) -> TargetSettings | None:
+        """Our guardian's target of that name or address. Raises PauseImpossible for a mistyped address."""
+        own = self.settings.targets if self.settings is not None else ()
+        if name[:2].lower() == "0x":
+            where = typed_address(name)
+            return next((t for t in own if t.where == where), None)
+        return next((t for t in own if t.name == name), None)
 
     async def _declared(self, name: str, lever: Declared, choice: Choice) -> Plan:
         match lever:
@@ -112,13 +118,12 @@ class Planner:
                 raise PauseImpossible(f"{name} has no lever. Who can act: {lever.who}. How: {lever.how}. See `guardian levers`")
         raise PauseImpossible(f"any one guardian pauses {name} alone, without a Safe: `guardian levers` prints the call")
 
-    async def _own(self, settings: GuardianSettings, name: str, choice: Choice) -> Plan:
-        target = settings.target(name)
+    async def _own(self, settings: GuardianSettings, target: TargetSettings, choice: Choice) -> Plan:
         people = await self.reader.ask(settings.where, guardian.ROLE_MEMBERS, guardian.GUARDIAN_ROLE)
         safe = await self._safe(people, choice, "GUARDIAN_ROLE of the guardian")
         lasts = "for the admin's duration; it lapses by itself" if target.lever != "pause" else "until somebody lifts it"
         data = guardian.pause_calldata(target.where)
-        return Plan(safe, settings.where, data, f"the guardian pauses {name} ({target.where}) {lasts}")
+        return Plan(safe, settings.where, data, f"the guardian pauses {target.name} ({target.where}) {lasts}")
 
     async def _breaker(self, name: str, lever: BreakerLever, choice: Choice) -> Plan:
         pauser, seconds = (

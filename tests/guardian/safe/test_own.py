@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from monitor.cli.laptop import laptop
 from monitor.devnet.accounts import address_of
 from monitor.guardian import status
 from monitor.guardian.contract import PAUSE_TARGET, PauseImpossible
@@ -68,6 +69,19 @@ async def test_a_safe_must_hold_the_role_or_be_named(bench: Bench, nodes: Nodes)
     named = Address("0x" + "11" * 20)
     plan = await planner.plan("vault", Choice(safe=named))
     assert (plan.safe, plan.to, plan.data) == (named, bench.guardian, PAUSE_TARGET.call(bench.vault).data)
+
+
+async def test_without_settings_the_guardian_itself_tells_what_a_safe_can_pause(bench: Bench, nodes: Nodes) -> None:
+    where = laptop([bench.url], None, None, bench.guardian)
+    planner = Planner(Reader(NodesSource(nodes), await nodes.newest()), NONE, await where.guarded(nodes, CHAIN_ID))
+    named = Choice(safe=Address("0x" + "11" * 20))
+    plan = await planner.plan(bench.vault, named)
+    assert (plan.to, plan.data) == (bench.guardian, PAUSE_TARGET.call(bench.vault).data)
+    with pytest.raises(PauseImpossible, match="mistyped"):
+        await planner.plan(bench.vault.swapcase().replace("X", "x", 1), named)
+    with pytest.raises(PauseImpossible, match='nothing is named "0x2222'):
+        await planner.plan("0x" + "22" * 20, named)
+    assert await laptop([bench.url], None, None).guarded(nodes, CHAIN_ID) is None
 
 
 async def test_a_pause_signed_in_advance_is_part_of_the_status(bench: Bench, nodes: Nodes, tmp_path: Path) -> None:
