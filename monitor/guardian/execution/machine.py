@@ -157,7 +157,9 @@ class Executor:
         if not pause.row.standing or pause.state not in (*ledger.UNSENT, *ledger.IN_POOL, "orphaned"):
             return
         sent = pause.alive if pause.state in ledger.IN_POOL else ()
-        waited = head.number - min((t.head for t in sent), default=pause.row.observed_number)
+        # What was sent before, and is not on its way now, begins anew: where it died, or where the block that paused was reorganised away.
+        begun = min(t.head for t in sent) if sent else max([pause.row.observed_number, *(t.head for t in pause.transactions)])
+        waited = head.number - begun
         if waited >= self.settings.stuck_blocks:
             words = [*(["the transaction was not mined"] if sent else []), *([pause.row.note] if pause.row.note else [])]
             await self.room.page(pause, f"{': '.join(words) or 'nothing was sent'} ({waited} blocks)")

@@ -211,6 +211,28 @@ async def test_people_are_told_when_no_majority_answers_a_question_of_the_way(or
     await worker.close()
 
 
+async def test_a_reorganised_pause_has_its_time_again_before_people_are_told(orders: OrderBench, book: Store, relay: Relay) -> None:
+    """It was decided many blocks ago, and has been on its way again for none."""
+    orders.anvil.mine(2)
+    judge(book, orders.head(), "d1")
+    worker = orders.executor(book, relay.url, stuck_blocks=3)
+    await until(worker, is_(book, "reported"))
+    orders.anvil.mine(4)
+    orders.anvil.reorg(6)
+    judge(book, orders.head())
+    await until(worker, is_(book, "orphaned"))
+    relay.handler = no_gas("0x" + guardian.CHECK_ORDER.selector.hex())
+    for _ in range(3):
+        judge(book, orders.head(), "d1", open=False)
+        await worker.advance_once()
+        assert row(book).paged_at is None, row(book).note
+        orders.anvil.mine()
+    judge(book, orders.head(), "d1", open=False)
+    await worker.advance_once()
+    assert row(book).paged_at is not None
+    await worker.close()
+
+
 def row_or_none(book: Store) -> Any:
     with book.read() as unit:
         return next(iter(ledger.open_pauses(unit)), None)
