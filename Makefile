@@ -10,7 +10,7 @@ WORKERS ?= 3
 # The service starts dozens of times in the tests: compiling it anew at each start costs minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run devnet test check format bench prove prove-contracts pin abi migration clean
+.PHONY: help run devnet test check format bench drills prove prove-contracts pin abi migration clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,8 +38,10 @@ format: $(VENV)/.dev $(NODE) ## put code in shape
 bench: $(VENV)/.dev $(NODE) ## measure what the documentation claims
 	$(BIN)/python -m benchmarks
 
-prove: $(VENV)/.dev $(NODE) ## all drills on one devnet; then kill -9 the service fifty times during drills, on each database: nothing lost, nothing twice
+drills: $(VENV)/.dev $(NODE) ## all drills on one devnet, in order: exactly what each says must come of it
 	$(BIN)/python -m tests.service.drills
+
+prove: drills ## all drills; then kill -9 the service fifty times during drills, on each database: nothing lost, nothing twice
 	$(BIN)/python -m tests.service.kill --kills 50 --store sqlite $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.service.kill --kills 50 --store postgresql $(if $(SEED),--seed $(SEED))
 

@@ -15,7 +15,7 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 
 
 LONGEST = (
-    "tests/service/test_drills_execution.py", "tests/service/test_drills_consensus.py", "tests/service/test_kill.py", "tests/service",
+    "tests/service/test_drills.py", "tests/service/test_kill.py", "tests/service",
     "tests/contracts", "tests/cli/test_secrets.py", "tests/web/test_live.py", "tests/guardian/execution", "tests/guardian/deploy", "tests/cli",
 )  # fmt: skip
 """Begun first, in this order, so that several workers end together: each file is played by one worker from its first test to its last."""

@@ -1,7 +1,4 @@
-"""Drills against one running devnet and one running service. ``python -m tests.service.drills`` plays all of them on one, in order.
-
-The suite plays them in two halves, each on a devnet of its own, so that two workers share the time.
-"""
+"""Drills against one running devnet and one running service. ``make drills`` plays all of them on one, in order; the suite plays one of each kind."""
 
 from __future__ import annotations
 
@@ -16,14 +13,11 @@ import httpx
 
 from benchmarks.rig import Rig
 from monitor.devnet.drills import DRILLS, Ground, rehearse
-from monitor.devnet.drills.consensus import CONSENSUS
 from monitor.service.replay import replay_journal
 from monitor.store import Store
 
-CONTAINED = "finality-stall"
-"""The suite leaves it out: finality-loss begins as it does, and the same must come of it."""
-OF_EXECUTION = tuple(name for name in DRILLS if name not in {drill.name for drill in CONSENSUS})
-OF_CONSENSUS = tuple(drill.name for drill in CONSENSUS if drill.name != CONTAINED)
+IN_THE_SUITE = ("reorg", "unbacked-mint", "orphaned-pause", "two-of-three-sentinels", "slashing", "depeg", "beacon-lies")
+"""One of each kind: a branch, an alert with its pause, a pause that is lost, a second sentinel, an epoch, a market and a node. All others are neighbours of these."""
 
 
 def play(rig: Rig, name: str, during: Callable[[], None] = lambda: None) -> None:

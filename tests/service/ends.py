@@ -93,14 +93,19 @@ class Final:
     notes: tuple[str, ...]
 
 
+HELD_UP = "GuardianPauseFailed"
+"""Told as well where the kills held up a pause for so many blocks that people had to be paged; the machine goes on."""
+
+
 def finals(ground: Ground, database: Database, known: frozenset[str]) -> list[Final]:
-    """The final messages of all incidents that are not ``known``, in a fixed order."""
+    """The final messages of all incidents that are not ``known``, in a fixed order; without that a pause was held up, where one was."""
     told = {i["id"]: i for i in database.rows("SELECT id, outcome FROM incident WHERE told IS NOT NULL") if i["id"] not in known}
     names = alerts_of(database)
+    held_up = database.number("SELECT count(*) FROM guardian_pause WHERE paged_at IS NOT NULL") > 0
     found = []
     for message in ground.messages():
         incident = incident_of(message)
-        if incident in told:
+        if incident in told and not (held_up and names[incident] == (HELD_UP,)):
             notes = tuple(sorted(normal(note["text"]) for note in message["thread"]))
             found.append(Final(names[incident], str(told[incident]["outcome"]), normal(message["text"]), notes))
     return sorted(found)

@@ -1,4 +1,4 @@
-"""The drills of the execution layer, its endpoints and the guardian, on one running devnet."""
+"""A drill of each kind on one running devnet: what an alert, a pause, a reorganisation and the consensus layer need. CI plays all of them apart (``make drills``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rig import Rig
-from tests.service.drills import OF_EXECUTION, check_ends, play
+from tests.service.drills import IN_THE_SUITE, check_ends, play
 from tests.service.sitting import DRILL, Sitting
 from tests.service.walk import check, walk
 
@@ -20,7 +20,7 @@ def rig() -> Iterator[Rig]:
         yield running
 
 
-@pytest.mark.parametrize("name", [name for name in OF_EXECUTION if name != DRILL])
+@pytest.mark.parametrize("name", [name for name in IN_THE_SUITE if name != DRILL])
 def test_a_drill_brings_exactly_what_it_says(rig: Rig, name: str) -> None:
     play(rig, name)
 
@@ -39,4 +39,4 @@ def test_the_committees_walk_does_what_the_page_says(
 
 
 def test_nothing_was_said_twice_or_refused_and_the_journal_judges_the_same_again(rig: Rig) -> None:
-    check_ends(rig, len(OF_EXECUTION))
+    check_ends(rig, len(IN_THE_SUITE))
