@@ -128,14 +128,14 @@ def _held(text: str) -> tuple[str, ...]:
 
 
 def _files(value: Any, key: str = "") -> Iterator[tuple[str, Path]]:
-    """Each file that holds a secret, by the setting's key: all that are named so, but certificates, which are public."""
+    """Each file that holds a secret, by the setting's key: all that are named so, but certificates and declared levers, which are public."""
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _files(getattr(value, name), f"{key}.{name}" if key else name)
     elif isinstance(value, (tuple, list)):
         for number, inner in enumerate(value):
             yield from _files(inner, f"{key}.{number}")
-    elif isinstance(value, Path) and key.endswith("_file") and not key.endswith("ca_file"):
+    elif isinstance(value, Path) and key.endswith("_file") and not key.endswith(("ca_file", "levers_file")):
         yield key, value
 
 

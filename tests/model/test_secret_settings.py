@@ -116,6 +116,7 @@ def test_whatever_a_file_holds_is_read_as_lines_or_refused(tmp_path_factory: pyt
 class _Inner(BaseModel):
     key_file: Path | None = None
     ca_file: Path | None = None
+    levers_file: Path | None = None
     rules: Path | None = None
 
 
@@ -133,7 +134,7 @@ def outside() -> Iterator[Path]:
 
 def test_a_file_that_every_user_can_read_is_told_and_mounts_of_containers_are_not(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lines(path: Path) -> list[str]:
-        return exposed(_Model(inner=(_Inner(), _Inner(key_file=path, ca_file=path, rules=path))))
+        return exposed(_Model(inner=(_Inner(), _Inner(key_file=path, ca_file=path, levers_file=path, rules=path))))
 
     key = outside / "folder" / "key"
     key.parent.mkdir(mode=0o755)
