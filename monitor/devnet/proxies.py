@@ -123,7 +123,10 @@ class EndpointProxy:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("upgrade", "").lower() == "websocket":
             return await self._socket(request)
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:  # who asked has its answer from others, and went away
+            return _drop(request)
         self.messages += 1
         await self._delay()
         faults = self.faults

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from monitor.devnet.anvil import Anvil
+from monitor.devnet.anvil import CHAIN_ID, Anvil
 from monitor.devnet.faults import Lie, bend_call, fake_hash
 from monitor.devnet.proxies import EndpointProxy
 
@@ -126,3 +128,16 @@ async def test_a_newest_block_that_was_overtaken_meanwhile_is_asked_again(faulty
         finally:
             await proxy.close()
     assert calls == asked
+
+
+async def test_who_goes_away_in_the_middle_of_a_question_is_no_error(proxy: EndpointProxy, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that has a majority's answer leaves the slower endpoints standing: that is no fault of theirs."""
+    where = urlsplit(proxy.url)
+    _, writer = await asyncio.open_connection(where.hostname, where.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: one\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    writer.transport.abort()
+    await asyncio.sleep(0.1)
+    assert (await ask(proxy, "eth_chainId"))["result"] == hex(CHAIN_ID)
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
