@@ -7,9 +7,10 @@ wrong with a file as a file (encoding, size, tabs, nesting, aliases that multipl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from yaml.error import Mark, MarkedYAMLError
@@ -17,7 +18,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
 from monitor.catalogue.catalogue import nearest
-from monitor.rules.problems import Level, Problem, Span
+from monitor.rules.problems import Level, Problem, RuleFileErrors, Span, in_order
+
+T = TypeVar("T")
 
 MAX_BYTES = 512 * 1024
 MAX_NODES = 20_000
@@ -157,6 +160,17 @@ def read(path: Path) -> tuple[Document, Node | None]:
         document.report(_top(document), "unreadable", f"the file cannot be read: {error.strerror or error}", "a readable file")
         return document, None
     return document, _compose(document, raw)
+
+
+def read_whole(path: Path, part: Callable[[Document, Node], T | None], expected: str) -> T:
+    """What ``part`` makes of the root node. ``expected``: what an empty file should hold. Raises RuleFileErrors with all problems of the file."""
+    document, root = read(path)
+    found = None if root is None else part(document, root)
+    if found is None or document.problems:
+        if not document.problems:
+            document.report(_top(document), "missing", "the file is empty", expected)
+        raise RuleFileErrors(in_order(document.problems))
+    return found
 
 
 def read_text(name: str, text: str) -> tuple[Document, Node | None]:

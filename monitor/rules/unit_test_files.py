@@ -21,8 +21,8 @@ from yaml.nodes import Node, ScalarNode
 
 from monitor.model import Labels, labels
 from monitor.promql import Expr, ParseError, parse
-from monitor.rules.document import Document, is_null, parse_duration, read
-from monitor.rules.problems import RuleFileErrors, Span, in_order
+from monitor.rules.document import Document, is_null, parse_duration, read_whole
+from monitor.rules.problems import Span
 from monitor.rules.series import InputSeries, NotationError, sample_labels, series, values
 
 FILE_KEYS = ("rule_files", "evaluation_interval", "group_eval_order", "tests")
@@ -113,13 +113,7 @@ class TestFile:
 
 def read_test_file(path: Path) -> TestFile:
     """Raises RuleFileErrors with all problems of the file."""
-    document, root = read(path)
-    found = None if root is None else _Reader(document, path).file(root)
-    if document.problems or found is None:
-        if not document.problems:
-            document.report(Span(document.file, 1, 1), "missing", "the file is empty", '"rule_files" and "tests"')
-        raise RuleFileErrors(in_order(document.problems))
-    return found
+    return read_whole(path, lambda document, root: _Reader(document, path).file(root), '"rule_files" and "tests"')
 
 
 def read_input(document: Document, node: Node, more: Sequence[str] = ()) -> tuple[InputSeries, Span] | None:

@@ -114,7 +114,7 @@ def build(settings: Settings) -> Parts:
     if not settings.network.beacon:
         uncovered.append("validators, slashing, finality: the settings have no beacon nodes (network.beacon)")
     network, store, progress = settings.network, Store.open(settings.store.location()), Progress()
-    pauses = _pauses(settings)
+    pauses = _pauses(settings, responses.policy)
     receivers = tuple(_receiver(r, network.chain_id, store, progress, links, pauses or none) for r in settings.receivers)
     return Parts(
         settings, store, Execution(network), Beacon(network) if network.beacon else None, keys, made,
@@ -124,8 +124,8 @@ def build(settings: Settings) -> Parts:
 
 
 def book_of(settings: Settings) -> Book:
-    """The book of incidents, as the service and people's commands write it. Raises BadSettings."""
-    return _book(settings, _pauses(settings))
+    """The book of incidents, as people's commands write it too; whether responses earned their mode is not looked at. Raises BadSettings."""
+    return _book(settings, None if settings.guardian is None else _pauses(settings, _responses(settings, settings.guardian, None)))
 
 
 def _book(settings: Settings, pauses: Pauses | None) -> Book:
@@ -133,8 +133,8 @@ def _book(settings: Settings, pauses: Pauses | None) -> Book:
     return Book(_routes(settings), drawing, Links(settings.web.public_url), pauses or none)
 
 
-def _pauses(settings: Settings) -> Pauses | None:
-    """What messages say of pauses; None where nothing can be paused. Whether responses earned their mode is not looked at. Raises BadSettings."""
+def _pauses(settings: Settings, policy: Policy) -> Pauses | None:
+    """What messages say of pauses; None where nothing can be paused. Raises BadSettings."""
     guardian = settings.guardian
     if guardian is None:
         return None
@@ -142,7 +142,7 @@ def _pauses(settings: Settings) -> Pauses | None:
         names = declared.of(settings.network.chain_id, guardian.levers_file).names()
     except declared.BadDeclaration as wrong:
         raise BadSettings([f"guardian.levers_file: {wrong}"]) from None
-    return Pauses(guardian, _responses(settings, guardian, None), {**names, **own_names(guardian)})
+    return Pauses(guardian, policy, {**names, **own_names(guardian)})
 
 
 def load_rules(settings: Settings) -> RuleSet:

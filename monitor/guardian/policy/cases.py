@@ -31,9 +31,9 @@ from monitor.guardian.deciding import Candidate, Seen, candidates, verdict
 from monitor.guardian.policy.file import BadPolicy, load_policy
 from monitor.guardian.policy.model import Agreement, Health, Kind, Policy
 from monitor.model import Snapshot
-from monitor.rules.document import Document, read
+from monitor.rules.document import Document, read_whole
 from monitor.rules.files import RuleSet, load
-from monitor.rules.problems import Problem, RuleFileErrors, Span, in_order
+from monitor.rules.problems import Problem, RuleFileErrors, Span
 from monitor.rules.unit_test_files import ExpectedAlerts, ExpectedSamples, TestFile, UnitTest, read_input
 from monitor.rules.unit_tests import Failure, Report, states
 
@@ -83,13 +83,7 @@ class CaseFile:
 
 def read_cases(path: Path) -> CaseFile:
     """Raises RuleFileErrors with all problems of the file, of its rules and of its responses."""
-    document, root = read(path)
-    found = _Reader(document, path).file(root) if root is not None else None
-    if found is None or document.problems:
-        if not document.problems:
-            document.report(Span(document.file, 1, 1), "missing", "the file is empty", f"the keys {', '.join(FILE_KEYS)}")
-        raise RuleFileErrors(in_order(document.problems))
-    return found
+    return read_whole(path, lambda document, root: _Reader(document, path).file(root), f"the keys {', '.join(FILE_KEYS)}")
 
 
 def run(files: Iterable[Path], catalogue: Catalogue) -> Report:

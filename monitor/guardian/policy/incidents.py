@@ -36,7 +36,7 @@ from yaml.nodes import Node, ScalarNode
 from monitor.guardian.policy.cases import HEADS, finality_of, one_of
 from monitor.guardian.policy.library import files_of
 from monitor.guardian.policy.model import Agreement, Health
-from monitor.rules.document import Document, read
+from monitor.rules.document import Document, read_whole
 from monitor.rules.problems import Problem, RuleFileErrors, Span, in_order
 from monitor.rules.series import InputSeries
 from monitor.rules.unit_test_files import INPUT_KEYS, Blindness, read_input
@@ -130,13 +130,7 @@ def read_library(folder: Path) -> tuple[Incident, ...]:
 
 def read_incident(path: Path) -> Incident:
     """Raises RuleFileErrors with all problems of the file."""
-    document, root = read(path)
-    found = _Reader(document, path).file(root) if root is not None else None
-    if found is None or document.problems:
-        if not document.problems:
-            document.report(Span(document.file, 1, 1), "missing", "the file is empty", f"the keys {', '.join(REQUIRED)}")
-        raise RuleFileErrors(in_order(document.problems))
-    return found
+    return read_whole(path, lambda document, root: _Reader(document, path).file(root), f"the keys {', '.join(REQUIRED)}")
 
 
 Keys = Mapping[str, tuple[ScalarNode, Node]]
